@@ -1,0 +1,196 @@
+//! What the HTTP surfaces ask of the actors. They hold a [`Recorder`] and translate, nothing else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
+use tapedeck_pipelines::job::{CaptureLimits, OutputSettings};
+use tapedeck_storage::RecordingStore;
+
+use crate::{Manifest, RecordingState, RoomError, Rooms};
+
+/// What the actors need to know.
+#[derive(Clone, Debug)]
+pub struct RecorderSettings {
+    /// The data folder, absolute: `work/`, `run/`, `index/` (sled) live in it.
+    pub data_dir: PathBuf,
+    /// The executable whose `capture` and `render` subcommands are the children.
+    pub executable: PathBuf,
+    /// What a recording looks like unless its request says otherwise.
+    pub output: OutputSettings,
+    pub limits: CaptureLimits,
+    /// How far a render stays behind, ms.
+    pub render_lag_ms: u64,
+    /// Recordings that may be live or rendering at once.
+    pub max_recordings: usize,
+    /// How long a start may take.
+    pub start_timeout: Duration,
+    /// How long a stop waits for the file.
+    pub stop_timeout: Duration,
+    /// Time between two fdatasync calls of the log.
+    pub sync_interval: Duration,
+}
+
+/// A cheap handle on the actors; every clone speaks to the same registry.
+#[derive(Clone)]
+pub struct Recorder {}
+
+/// A request for a recording.
+#[derive(Clone, Debug)]
+pub struct StartRequest {
+    pub room_name: String,
+    /// Complete settings, already checked against their bounds.
+    pub output: OutputSettings,
+    /// Overrides the configured limit; already checked.
+    pub max_duration_ms: Option<u64>,
+    pub metadata: Option<serde_json::Value>,
+    /// A repeated key answers with the recording that it made.
+    pub idempotency_key: Option<String>,
+}
+
+/// Why a recording was not started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    #[error("room {room_name} is being recorded already as {id}")]
+    AlreadyRecording { room_name: String, id: String },
+    #[error("the idempotency key was used for another request")]
+    IdempotencyConflict,
+    #[error(transparent)]
+    Room(#[from] RoomError),
+    #[error("{0}")]
+    Capacity(String),
+    #[error("capture was not in the room within {0} s")]
+    Timeout(u64),
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Why a recording was not stopped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StopError {
+    #[error("no recording of this room is live")]
+    NotRecording,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Why a recording was not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteError {
+    #[error("no such recording")]
+    NotFound,
+    #[error("the recording is live: stop it first")]
+    Live,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Which recordings to list; conditions are exact and all must hold.
+#[derive(Clone, Debug, Default)]
+pub struct ListFilter {
+    pub room_name: Option<String>,
+    pub room_id: Option<String>,
+    pub state: Option<RecordingState>,
+}
+
+/// A page of a list, newest first.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub recordings: Vec<Manifest>,
+    /// Give it back to get the next page.
+    pub next_cursor: Option<String>,
+}
+
+/// A recording that is live or being rendered, with what its processes last said.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveSession {
+    #[serde(flatten)]
+    pub manifest: Manifest,
+    pub capture: Option<CaptureSnapshot>,
+    pub render: Option<RenderSnapshot>,
+    pub processes: Vec<ProcessUsage>,
+}
+
+/// What a child process uses.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessUsage {
+    /// `capture` or `render`.
+    pub role: &'static str,
+    pub pid: u32,
+    /// User and system time since its start, s.
+    pub cpu_seconds: f64,
+    /// Cores used since the last look.
+    pub cpu_cores: f64,
+    /// Resident set, bytes.
+    pub memory_bytes: u64,
+    pub threads: u32,
+}
+
+impl Recorder {
+    /// Starts the actors in the current actix system; finds what an earlier server left in the
+    /// data folder and goes on with it.
+    ///
+    /// # Errors
+    /// The data folder cannot be used.
+    pub async fn launch(
+        _settings: RecorderSettings,
+        _rooms: Arc<dyn Rooms>,
+        _store: Arc<dyn RecordingStore>,
+    ) -> std::io::Result<Self> {
+        todo!()
+    }
+
+    /// Starts a recording; returns once capture is in the room.
+    pub async fn start(&self, _request: StartRequest) -> Result<Manifest, StartError> {
+        todo!()
+    }
+
+    /// Stops the live recording of a room; returns when it is delivered, or still `ending` or
+    /// `uploading` after the stop time-out. A repeated stop waits for the same end.
+    pub async fn stop(&self, _room_name: &str) -> Result<Manifest, StopError> {
+        todo!()
+    }
+
+    /// Delivered recordings of the store, newest first: also those that another server of the
+    /// kind left there.
+    pub async fn delivered(
+        &self,
+        _filter: ListFilter,
+    ) -> Result<Vec<tapedeck_storage::RecordingMetadata>, tapedeck_storage::StoreError> {
+        todo!()
+    }
+
+    /// Recordings in any state.
+    pub async fn list(&self, _filter: ListFilter, _cursor: Option<String>, _limit: usize) -> Page {
+        todo!()
+    }
+
+    /// One recording in any state, by id.
+    pub async fn get(&self, _id: &str) -> Option<Manifest> {
+        todo!()
+    }
+
+    /// Live sessions, also those that are still being rendered or delivered.
+    pub async fn live(&self) -> Vec<LiveSession> {
+        todo!()
+    }
+
+    /// Removes a finished recording by file name: object, metadata and work folder.
+    pub async fn delete(&self, _name: &str) -> Result<(), DeleteError> {
+        todo!()
+    }
+
+    /// Whether the actors answer; the reason if not.
+    pub async fn ready(&self) -> Result<(), String> {
+        todo!()
+    }
+
+    /// Stops all live recordings and waits until they are delivered or `deadline` passes.
+    pub async fn finish_all(&self, _deadline: Duration) {
+        todo!()
+    }
+}

@@ -1,0 +1,97 @@
+//! `manifest.json`: the truth about one recording, in its work folder.
+
+use serde::{Deserialize, Serialize};
+use tapedeck_pipelines::control::{EndReason, OutputFile, Warning};
+use tapedeck_pipelines::job::OutputSettings;
+
+/// The version of the manifest's layout.
+pub const MANIFEST_VERSION: u32 = 1;
+
+/// One recording, as it is written to disk at each change of state. Holds no secret. Times are
+/// Unix ms.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    pub version: u32,
+    /// `EG_` and 12 characters.
+    pub id: String,
+    /// File name of the output, with its extension.
+    pub name: String,
+    /// `livekit`, later others.
+    pub source: String,
+    pub room_name: String,
+    pub room_id: String,
+    /// At most one live recording has the same key.
+    #[serde(default)]
+    pub exclusivity_key: Option<String>,
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+    pub state: RecordingState,
+    /// When it was asked for.
+    pub created_at: i64,
+    /// When recording time began.
+    #[serde(default)]
+    pub started_at: Option<i64>,
+    /// When the log was sealed.
+    #[serde(default)]
+    pub ended_at: Option<i64>,
+    /// When the file was delivered.
+    #[serde(default)]
+    pub completed_at: Option<i64>,
+    #[serde(default)]
+    pub end_reason: Option<EndReason>,
+    /// Why it failed, or what an operator should know.
+    #[serde(default)]
+    pub error: Option<String>,
+    pub output: OutputSettings,
+    pub max_duration_ms: u64,
+    /// What the client gave at start.
+    #[serde(default)]
+    pub metadata: Option<serde_json::Value>,
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    /// The finished file, once rendered.
+    #[serde(default)]
+    pub file: Option<OutputFile>,
+    /// The control sockets of the processes, relative to the data folder.
+    #[serde(default)]
+    pub capture_socket: Option<String>,
+    #[serde(default)]
+    pub render_socket: Option<String>,
+}
+
+/// The state of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// Asked for, not in the room yet.
+    Starting,
+    /// Capture is in the room.
+    Active,
+    /// Capture is gone and being restarted.
+    Interrupted,
+    /// The log is being sealed or is sealed; the rest is being rendered.
+    Ending,
+    /// Rendered, on its way to the store.
+    Uploading,
+    /// Delivered.
+    Complete,
+    /// Delivered, ended by `maxDuration`.
+    LimitReached,
+    /// Stopped before the first moment was recorded.
+    Aborted,
+    /// Ended without a file; `error` says why.
+    Failed,
+}
+
+impl RecordingState {
+    /// Whether nothing will change any more.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Complete | Self::LimitReached | Self::Aborted | Self::Failed)
+    }
+
+    /// Whether a file was delivered.
+    pub fn is_delivered(self) -> bool {
+        matches!(self, Self::Complete | Self::LimitReached)
+    }
+}

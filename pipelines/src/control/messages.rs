@@ -1,0 +1,246 @@
+use serde::{Deserialize, Serialize};
+
+/// A command with the id that its reply repeats.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandEnvelope {
+    /// Chosen by the sender; a repeated id is answered but not carried out again.
+    pub id: String,
+    #[serde(flatten)]
+    pub command: Command,
+}
+
+/// What a child is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// Capture: write the end record, seal the log, stay in the room.
+    Stop { reason: EndReason },
+    /// Capture: leave the room and exit. Seals first when that was not done.
+    Leave,
+    /// Render: the log grows no more; finish with what there is.
+    Finish,
+    /// Either: send a snapshot now.
+    Snapshot,
+    /// A command of a later version; answered with an error.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a child says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first line on every connection.
+    Hello { protocol: u32, role: Role, pid: u32, recording_id: String },
+    /// The whole state of a capture process.
+    Capture { snapshot: CaptureSnapshot },
+    /// The whole state of a render process.
+    Render { snapshot: RenderSnapshot },
+    /// The answer to a command; `error` is empty on success.
+    Reply { id: String, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<String> },
+    /// An event of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Which of the two processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Capture,
+    Render,
+}
+
+/// Where a capture process stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureState {
+    /// Not in the room yet.
+    #[default]
+    Joining,
+    /// In the room, the log is open.
+    Recording,
+    /// The connection is lost; the log is open, recording time goes on.
+    Reconnecting,
+    /// The log is complete.
+    Sealed,
+    /// It never got into the room, or could not write the log; see `failure`.
+    Failed,
+    /// A state of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why a recording ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// A client asked for it.
+    Stopped,
+    /// The room ended: its last participant left or it was deleted.
+    RoomEnded,
+    /// `maxDuration` was reached.
+    MaxDuration,
+    /// Nobody was in the room for the configured time.
+    RoomEmpty,
+    /// The media server could not be reached again in the configured time.
+    SourceLost,
+    /// The recorder was removed from the room by its server.
+    Removed,
+    /// No server of ours came back in the configured time.
+    ServerLost,
+    /// The log could not be written, most often for want of space.
+    LogFailed,
+    /// The capture process died and was not resumed.
+    CaptureLost,
+    /// A reason of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why capture could not begin or go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    pub kind: FailureKind,
+    /// Lower-case, names the cause and the way out, holds no secret.
+    pub message: String,
+}
+
+/// The kinds of failure that a client can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// The media server does not answer.
+    SourceUnreachable,
+    /// The media server refused the keys or the token.
+    SourceRefused,
+    /// The log could not be written.
+    Log,
+    /// Anything else.
+    #[serde(other)]
+    Internal,
+}
+
+/// The whole state of a capture process. Times are Unix milliseconds unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CaptureSnapshot {
+    pub state: CaptureState,
+    /// LiveKit's `RM_…`.
+    pub room_id: Option<String>,
+    /// When recording time began: the moment the recorder was in the room.
+    pub started_at_ms: Option<i64>,
+    /// When the log was sealed.
+    pub ended_at_ms: Option<i64>,
+    /// Length of the recording so far in recording time, ms.
+    pub duration_ms: u64,
+    pub end_reason: Option<EndReason>,
+    pub failure: Option<Failure>,
+    pub participants: Vec<ParticipantStatus>,
+    /// When the first frame of any track was appended.
+    pub first_frame_at_ms: Option<i64>,
+    /// Frames appended, all tracks.
+    pub frames: u64,
+    /// Media bytes appended, all tracks.
+    pub bytes: u64,
+    /// Size of the log, bytes.
+    pub log_bytes: u64,
+    /// Times the connection was resumed or made anew.
+    pub reconnects: u32,
+}
+
+/// A participant of a live session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ParticipantStatus {
+    /// LiveKit's `PA_…`.
+    pub id: String,
+    pub identity: String,
+    pub name: String,
+    pub tracks: Vec<TrackStatus>,
+}
+
+/// A track of a live session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrackStatus {
+    /// LiveKit's `TR_…`.
+    pub id: String,
+    /// `audio` or `video`.
+    pub kind: String,
+    /// `camera`, `microphone`, `screen_share`, `screen_share_audio` or `unknown`.
+    pub source: String,
+    /// `vp8`, `h264`, `opus`, …
+    pub codec: String,
+    /// Pixels; 0 for audio and before the first key frame.
+    pub width: u32,
+    /// Pixels; 0 for audio and before the first key frame.
+    pub height: u32,
+    /// The simulcast layer asked for: `low`, `medium`, `high`, or empty.
+    pub layer: String,
+    pub muted: bool,
+    pub frames: u64,
+    pub bytes: u64,
+    pub packets_lost: u64,
+}
+
+/// Where a render process stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenderState {
+    #[default]
+    Starting,
+    /// Following a log that grows.
+    Following,
+    /// The log is complete, the rest is being rendered.
+    Finishing,
+    /// The output is complete; see `output`.
+    Finished,
+    Failed,
+    #[serde(other)]
+    Unknown,
+}
+
+/// The whole state of a render process.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RenderSnapshot {
+    pub state: RenderState,
+    /// Recording time rendered so far, ms.
+    pub position_ms: u64,
+    /// How far the render is behind the newest record of the log, ms.
+    pub lag_ms: u64,
+    /// Frames encoded.
+    pub frames: u64,
+    /// Bytes written so far.
+    pub bytes: u64,
+    /// Things left out or replaced, each told once.
+    pub warnings: Vec<Warning>,
+    pub output: Option<OutputFile>,
+    /// Why it failed: lower-case, names the way out.
+    pub failure: Option<String>,
+}
+
+/// Something that the viewer of a file should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// `unsupported_codec`, `decode_error`, `frame_too_large`, `log_damaged`, …
+    pub code: String,
+    pub message: String,
+}
+
+/// A finished output.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputFile {
+    /// Absolute path.
+    pub path: std::path::PathBuf,
+    pub size_bytes: u64,
+    pub duration_ms: u64,
+    /// Of the whole file, lower-case hexadecimal.
+    pub sha256: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}

@@ -1,0 +1,20 @@
+//! The control protocol between the server and its two kinds of child: newline-delimited JSON
+//! over a Unix socket. The child listens, the server connects, as often as it likes.
+//!
+//! On connect the child sends [`Event::Hello`] and a snapshot; then a snapshot at every change of
+//! state and once a second. Commands carry ids, are answered by [`Event::Reply`] and may be
+//! repeated. Unknown fields and events are ignored, so that a newer server can drive a child of
+//! the version before.
+
+mod messages;
+
+pub use messages::*;
+
+/// The version of the messages. Raised when a change is more than an added optional field.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+mod client;
+mod server;
+
+pub use client::*;
+pub use server::*;

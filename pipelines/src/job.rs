@@ -1,0 +1,162 @@
+//! What a process is asked to do: one JSON document on its standard input.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Text that no log line, error or manifest may show. It is written out only when a job is
+/// serialized for a child's standard input.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// The job of a `tapedeck capture` process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CaptureJob {
+    /// [`crate::control::PROTOCOL_VERSION`] of the server that wrote the job.
+    pub protocol: u32,
+    /// `EG_` and 12 characters.
+    pub recording_id: String,
+    /// The room's name, for log lines.
+    pub room_name: String,
+    /// The recording's work folder, absolute. The log goes to `folder/log/`, the journal to
+    /// `folder/capture.jsonl`, what the process says to `folder/capture.log`.
+    pub folder: PathBuf,
+    /// The control socket to create, absolute, mode 0600.
+    pub socket: PathBuf,
+    /// Where the media comes from.
+    pub source: Source,
+    /// The canvas that the media will be composed into; decides which simulcast layer is asked for.
+    pub canvas: Canvas,
+    /// When to stop without being asked.
+    pub limits: CaptureLimits,
+    /// How the log is written.
+    pub log: LogSettings,
+}
+
+/// Where the media of a recording comes from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Source {
+    /// A room on a LiveKit or OpenVidu server.
+    Livekit {
+        /// `ws://` or `wss://` address of the server.
+        url: String,
+        /// A recorder's token for the room, valid for longer than the recording may last.
+        token: Secret,
+    },
+}
+
+/// Size and rate of the composed picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Canvas {
+    /// Pixels, even.
+    pub width: u32,
+    /// Pixels, even.
+    pub height: u32,
+    /// The most frames in a second.
+    pub frame_rate: u32,
+}
+
+/// When capture stops without being asked. All in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptureLimits {
+    /// The longest recording.
+    pub max_duration_ms: u64,
+    /// How long a room may be without participants.
+    pub empty_room_timeout_ms: u64,
+    /// How long to try to get back into a room whose server is gone.
+    pub source_lost_timeout_ms: u64,
+    /// How long to wait for a server of ours to connect before finishing alone.
+    pub server_lost_timeout_ms: u64,
+}
+
+/// How the capture log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// Time between two fdatasync calls, ms.
+    pub sync_interval_ms: u64,
+    /// Size at which a new segment is begun, bytes.
+    pub segment_bytes: u64,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { sync_interval_ms: 1_000, segment_bytes: 64 << 20 }
+    }
+}
+
+/// The job of a `tapedeck render` process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RenderJob {
+    /// [`crate::control::PROTOCOL_VERSION`] of the server that wrote the job.
+    pub protocol: u32,
+    /// `EG_` and 12 characters.
+    pub recording_id: String,
+    /// The room's name, for log lines.
+    pub room_name: String,
+    /// The recording's work folder, absolute; the log is in `folder/log/`, the journal goes to
+    /// `folder/render.jsonl`, unfinished output to `folder/render/`.
+    pub folder: PathBuf,
+    /// The control socket to create, absolute; none for a render by hand.
+    pub socket: Option<PathBuf>,
+    /// The file to make, absolute.
+    pub output: PathBuf,
+    /// What it looks and sounds like.
+    pub settings: OutputSettings,
+    /// How far behind the live edge to stay, ms.
+    pub lag_ms: u64,
+    /// Whether the log grows no more, though it may lack its end record.
+    pub log_is_final: bool,
+}
+
+/// What an MP4 looks and sounds like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputSettings {
+    /// Size and greatest frame rate.
+    pub canvas: Canvas,
+    /// Bits per second.
+    pub video_bitrate: u32,
+    /// Bits per second.
+    pub audio_bitrate: u32,
+    /// Which H.264 encoder.
+    pub encoder: VideoEncoder,
+    /// x264's `speed-preset`; not used by openh264.
+    pub x264_preset: String,
+    /// The longest time between two key frames, ms.
+    pub key_frame_interval_ms: u32,
+}
+
+/// An H.264 encoder of GStreamer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VideoEncoder {
+    /// `x264enc`, GPL.
+    X264,
+    /// `openh264enc`, BSD.
+    Openh264,
+}

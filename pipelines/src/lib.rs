@@ -1,0 +1,10 @@
+//! The two processes of a recording.
+//!
+//! `capture` joins a room and appends what it receives to the capture log; `render` follows the
+//! log and makes the output. The modules [`job`], [`control`] and [`log`] know neither GStreamer
+//! nor WebRTC: they are what the server speaks to both processes with.
+
+pub mod control;
+pub mod job;
+pub mod layout;
+pub mod log;

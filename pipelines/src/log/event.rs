@@ -1,0 +1,74 @@
+use serde::{Deserialize, Serialize};
+
+use super::TrackNumber;
+use crate::control::EndReason;
+
+/// Something that happened, other than media: JSON in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum LogEvent {
+    /// The first record: recording time 0.
+    RecordingStarted { recording_id: String, room_name: String, room_id: String },
+    ParticipantJoined { participant: String, identity: String, name: String },
+    /// The displayed name changed.
+    ParticipantRenamed { participant: String, name: String },
+    ParticipantLeft { participant: String },
+    TrackAdded(TrackInfo),
+    TrackRemoved { track: TrackNumber },
+    /// The publisher turned the camera or microphone off.
+    TrackMuted { track: TrackNumber },
+    TrackUnmuted { track: TrackNumber },
+    /// Nothing was captured between these two points of recording time.
+    Gap { from_ns: u64, to_ns: u64, reason: String },
+    /// The last record.
+    RecordingEnded { reason: EndReason },
+    /// An event of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// A track as it is announced in the log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrackInfo {
+    pub track: TrackNumber,
+    /// LiveKit's `TR_…`.
+    pub id: String,
+    /// The publisher, as in `ParticipantJoined`.
+    pub participant: String,
+    pub kind: TrackKind,
+    pub source: TrackSource,
+    pub codec: Codec,
+    /// Ticks of RTP time per second.
+    pub clock_rate: u32,
+    pub muted: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackKind {
+    Audio,
+    Video,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrackSource {
+    Camera,
+    Microphone,
+    ScreenShare,
+    ScreenShareAudio,
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Codec {
+    Vp8,
+    H264,
+    Vp9,
+    Av1,
+    Opus,
+    #[serde(other)]
+    Unknown,
+}

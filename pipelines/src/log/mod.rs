@@ -1,0 +1,32 @@
+//! The capture log: everything that was received, in order of arrival, checksummed.
+//!
+//! The bytes are specified in `docs/capture-log.md`.
+
+mod event;
+mod record;
+
+pub use event::*;
+pub use record::*;
+
+mod reader;
+mod writer;
+
+pub use reader::*;
+pub use writer::*;
+
+/// Why a log could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The operating system refused; `ENOSPC` is seen through [`std::io::Error::raw_os_error`].
+    #[error("cannot {action} {path}: {source}")]
+    Io { action: &'static str, path: std::path::PathBuf, #[source] source: std::io::Error },
+    /// The folder holds no segment.
+    #[error("no capture log in {0}")]
+    Missing(std::path::PathBuf),
+    /// A segment is not of this format or of a later version.
+    #[error("{path} is not a capture log that this version can read: {detail}")]
+    Format { path: std::path::PathBuf, detail: String },
+    /// A record is larger than the format allows.
+    #[error("a record of {0} bytes is larger than the capture log allows")]
+    TooLarge(usize),
+}

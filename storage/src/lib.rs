@@ -1,0 +1,82 @@
+//! Where finished recordings are kept: one trait over all stores.
+
+use std::ops::Range;
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
+
+/// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
+/// are those that OpenVidu's recording applications write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingMetadata {
+    /// `EG_` and 12 characters.
+    pub id: String,
+    /// File name, with its extension.
+    pub name: String,
+    pub room_name: String,
+    pub room_id: String,
+    /// Unix ms.
+    pub started_at: i64,
+    /// Seconds.
+    pub duration: f64,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of the file, lower-case hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// What the client gave at start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<serde_json::Value>,
+    /// Why the recording ended, in words of the control protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_reason: Option<String>,
+}
+
+/// A stored object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredObject {
+    /// Bytes.
+    pub size: u64,
+    /// A strong validator, without quotes.
+    pub etag: String,
+    /// Unix ms.
+    pub modified_at: i64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{0} is not in the store")]
+    NotFound(String),
+    #[error("{0} is in the store with other content")]
+    Conflict(String),
+    #[error("{name} arrived damaged: {detail}")]
+    Integrity { name: String, detail: String },
+    #[error("the store cannot {action} {name}: {detail}")]
+    Failed { action: &'static str, name: String, detail: String },
+}
+
+/// A place for finished recordings. Names are file names without a path.
+#[async_trait]
+pub trait RecordingStore: Send + Sync {
+    /// Stores the file at `path` as `name` with its metadata, and verifies size and SHA-256 at the
+    /// target before it returns. Repeating it with the same content succeeds; an object with other
+    /// content is never overwritten. `path` is left in place.
+    async fn put(&self, path: &Path, metadata: &RecordingMetadata) -> Result<StoredObject, StoreError>;
+
+    /// All recordings with metadata, in no order, and files without metadata as far as their name
+    /// tells.
+    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError>;
+
+    async fn head(&self, name: &str) -> Result<StoredObject, StoreError>;
+
+    /// The bytes of `range`, which must lie within the object.
+    async fn read(&self, name: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError>;
+
+    /// Removes file and metadata; gone already is success.
+    async fn delete(&self, name: &str) -> Result<(), StoreError>;
+}
