@@ -1,0 +1,50 @@
+# Every goal begins by saying what is missing and which command brings it.
+
+CARGO ?= cargo
+export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/go/bin
+
+.PHONY: help run build test soak check bench clean
+
+help:
+	@echo "make run      install what is missing, build, start the server"
+	@echo "make build    build the server"
+	@echo "make test     all tests, against real servers (about 25 minutes from nothing on 2 cores)"
+	@echo "make soak     the strict and long tests"
+	@echo "make check    format, lints, licences, docs"
+	@echo "make bench    what a recording costs on this machine"
+
+run: build
+	exec target/release/tapedeck serve
+
+build:
+	@scripts/prerequisites run --install
+	$(CARGO) build --release --locked --bin tapedeck
+
+# Real-time tests share two cores badly, so all tests run one at a time.
+test:
+	@scripts/prerequisites test --install
+	@scripts/test-dependencies
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked -- --test-threads=1
+
+soak:
+	@scripts/prerequisites test --install
+	@scripts/test-dependencies
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked -- --test-threads=1 --ignored --nocapture
+
+check:
+	@scripts/prerequisites check --install
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --document-private-items
+	@scripts/check-dependencies
+
+bench:
+	@scripts/prerequisites bench --install
+	@scripts/test-dependencies
+	$(CARGO) build --release --locked --bin tapedeck
+	$(CARGO) run --release --locked -p tapedeck-bench
+
+clean:
+	$(CARGO) clean
