@@ -8,3 +8,7 @@ pub mod control;
 pub mod job;
 pub mod layout;
 pub mod log;
+pub mod process;
+
+#[cfg(feature = "render")]
+pub mod render;

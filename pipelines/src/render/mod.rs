@@ -1,0 +1,3 @@
+//! The render process: follows the capture log and makes the output.
+
+pub mod labels;
