@@ -1,5 +1,9 @@
 //! Where finished recordings are kept: one trait over all stores.
 
+mod disk;
+pub mod durable;
+mod names;
+
 use std::ops::Range;
 use std::path::Path;
 
@@ -7,6 +11,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+
+pub use disk::DiskStore;
+pub use names::{FileNameParts, parse_file_name};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write.
@@ -57,7 +64,11 @@ pub enum StoreError {
     #[error("{name} arrived damaged: {detail}")]
     Integrity { name: String, detail: String },
     #[error("the store cannot {action} {name}: {detail}")]
-    Failed { action: &'static str, name: String, detail: String },
+    Failed {
+        action: &'static str,
+        name: String,
+        detail: String,
+    },
 }
 
 /// A place for finished recordings. Names are file names without a path.
@@ -66,7 +77,11 @@ pub trait RecordingStore: Send + Sync {
     /// Stores the file at `path` as `name` with its metadata, and verifies size and SHA-256 at the
     /// target before it returns. Repeating it with the same content succeeds; an object with other
     /// content is never overwritten. `path` is left in place.
-    async fn put(&self, path: &Path, metadata: &RecordingMetadata) -> Result<StoredObject, StoreError>;
+    async fn put(
+        &self,
+        path: &Path,
+        metadata: &RecordingMetadata,
+    ) -> Result<StoredObject, StoreError>;
 
     /// All recordings with metadata, in no order, and files without metadata as far as their name
     /// tells.
@@ -75,7 +90,11 @@ pub trait RecordingStore: Send + Sync {
     async fn head(&self, name: &str) -> Result<StoredObject, StoreError>;
 
     /// The bytes of `range`, which must lie within the object.
-    async fn read(&self, name: &str, range: Range<u64>) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError>;
+    async fn read(
+        &self,
+        name: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError>;
 
     /// Removes file and metadata; gone already is success.
     async fn delete(&self, name: &str) -> Result<(), StoreError>;

@@ -1,0 +1,304 @@
+//! Recordings in a folder of this machine.
+
+pub(crate) mod hash;
+mod write;
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{
+    GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
+};
+
+use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject, parse_file_name};
+
+/// The folder of the metadata, as OpenVidu's recording applications lay it out.
+const METADATA_FOLDER: &str = ".metadata";
+/// Bytes of a recording that are read at once.
+const CHUNK: u64 = 256 << 10;
+
+/// Recordings as `FOLDER/NAME.mp4`, their metadata as `FOLDER/.metadata/NAME.json`.
+///
+/// Reads, lists and deletes go through `object_store`. A put is our own: a recording comes from a
+/// file that may be many gigabytes long, must not be overwritten by another, and must be on the
+/// disk, folder entry included, before its source may go.
+#[derive(Clone, Debug)]
+pub struct DiskStore {
+    folder: PathBuf,
+    objects: Arc<LocalFileSystem>,
+}
+
+impl DiskStore {
+    /// Opens the store in `folder`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// The folder cannot be made or is not one.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let failed = |detail: String| StoreError::Failed {
+            action: "open",
+            name: folder.display().to_string(),
+            detail,
+        };
+        crate::durable::create_folder(&folder.join(METADATA_FOLDER))
+            .map_err(|error| failed(error.to_string()))?;
+        let folder = folder
+            .canonicalize()
+            .map_err(|error| failed(error.to_string()))?;
+        let objects =
+            LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(error.to_string()))?;
+        Ok(Self {
+            folder,
+            objects: Arc::new(objects),
+        })
+    }
+
+    async fn metadata(&self, name: &str) -> Result<Option<RecordingMetadata>, StoreError> {
+        let location = ObjectPath::parse(metadata_name(name))
+            .map_err(|error| failed("read the metadata of", name, error))?;
+        let bytes = match self.objects.get(&location).await {
+            Ok(found) => found
+                .bytes()
+                .await
+                .map_err(|error| failed("read the metadata of", name, error))?,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(failed("read the metadata of", name, error)),
+        };
+        match serde_json::from_slice(&bytes) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) => {
+                log::warn!("{} holds no metadata: {error}", metadata_name(name));
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl RecordingStore for DiskStore {
+    async fn put(
+        &self,
+        path: &Path,
+        metadata: &RecordingMetadata,
+    ) -> Result<StoredObject, StoreError> {
+        check_name(&metadata.name).map_err(|detail| failed("take", &metadata.name, detail))?;
+        let (folder, source, metadata) =
+            (self.folder.clone(), path.to_path_buf(), metadata.clone());
+        let name = metadata.name.clone();
+        blocking(&name, move || write::put(&folder, &source, &metadata)).await??;
+        self.head(&name).await
+    }
+
+    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
+        let found = self
+            .objects
+            .list_with_delimiter(None)
+            .await
+            .map_err(|error| failed("list", "recordings", error))?;
+        let mut recordings = Vec::new();
+        for object in found.objects {
+            let name = object.location.as_ref();
+            if check_name(name).is_err() {
+                continue;
+            }
+            let recording = match self.metadata(name).await? {
+                Some(metadata) => Some(RecordingMetadata {
+                    name: name.into(),
+                    ..metadata
+                }),
+                None => from_name(name, &object),
+            };
+            recordings.extend(recording);
+        }
+        Ok(recordings)
+    }
+
+    async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
+        let location = location(name)?;
+        match self.objects.head(&location).await {
+            Ok(object) => Ok(stored_object(&object)),
+            Err(object_store::Error::NotFound { .. }) => Err(StoreError::NotFound(name.into())),
+            Err(error) => Err(failed("look up", name, error)),
+        }
+    }
+
+    async fn read(
+        &self,
+        name: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        let location = location(name)?;
+        if range.is_empty() {
+            self.head(name).await?;
+            return Ok(stream::empty().boxed());
+        }
+        let options = GetOptions {
+            range: Some(GetRange::Bounded(range.clone())),
+            ..Default::default()
+        };
+        let found = match self.objects.get_opts(&location, options).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => {
+                return Err(StoreError::NotFound(name.into()));
+            }
+            Err(error) => return Err(failed("read", name, error)),
+        };
+        if found.range != range {
+            return Err(failed(
+                "read",
+                name,
+                format!("it has {} bytes only", found.meta.size),
+            ));
+        }
+        let owned = name.to_owned();
+        match found.payload {
+            GetResultPayload::File(file, _) => Ok(chunks(file, range, owned).boxed()),
+            GetResultPayload::Stream(bytes) => Ok(bytes
+                .map(move |chunk| chunk.map_err(|error| failed("read", &owned, error)))
+                .boxed()),
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        let Ok(file) = location(name) else {
+            return Ok(());
+        };
+        let metadata = ObjectPath::parse(metadata_name(name))
+            .map_err(|error| failed("delete", name, error))?;
+        // The file first: metadata without a file is never listed.
+        for object in [file, metadata] {
+            match self.objects.delete(&object).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failed("delete", name, error)),
+            }
+        }
+        let folder = self.folder.clone();
+        blocking(name, move || crate::durable::sync_folder(&folder))
+            .await?
+            .map_err(|error| failed("delete", name, error))
+    }
+}
+
+/// The bytes of `range` of an open file, in chunks, read off the caller's thread.
+fn chunks(
+    file: File,
+    range: Range<u64>,
+    name: String,
+) -> impl futures_util::Stream<Item = Result<Bytes, StoreError>> + Send {
+    stream::try_unfold((file, range.start), move |(mut file, position)| {
+        let (name, end) = (name.clone(), range.end);
+        async move {
+            if position >= end {
+                return Ok(None);
+            }
+            let length = CHUNK.min(end - position);
+            let read = move || -> io::Result<(File, Bytes)> {
+                let mut buffer = vec![0; length as usize];
+                file.seek(SeekFrom::Start(position))?;
+                file.read_exact(&mut buffer)?;
+                Ok((file, buffer.into()))
+            };
+            let (file, bytes) = blocking(&name, read)
+                .await?
+                .map_err(|error| failed("read", &name, error))?;
+            Ok(Some((bytes, (file, position + length))))
+        }
+    })
+}
+
+/// Runs `work` where it may wait for the disk.
+async fn blocking<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| failed("finish work on", name, error))
+}
+
+fn failed(action: &'static str, name: &str, detail: impl ToString) -> StoreError {
+    StoreError::Failed {
+        action,
+        name: name.into(),
+        detail: detail.to_string(),
+    }
+}
+
+/// Whether `name` can be a recording's: one visible file of this folder.
+fn check_name(name: &str) -> Result<(), &'static str> {
+    let faults = [
+        (name.is_empty(), "it has no name"),
+        (name.starts_with('.'), "a name must not begin with a dot"),
+        (name.contains(['/', '\\']), "a name must not hold a path"),
+        (
+            name.chars().any(char::is_control),
+            "a name must not hold control characters",
+        ),
+        (name.len() > 255, "a name must not be longer than 255 bytes"),
+    ];
+    faults
+        .iter()
+        .find(|(is_fault, _)| *is_fault)
+        .map_or(Ok(()), |(_, fault)| Err(fault))
+}
+
+/// Where an object is; a name that cannot be one is not in the store.
+fn location(name: &str) -> Result<ObjectPath, StoreError> {
+    let not_found = || StoreError::NotFound(name.into());
+    check_name(name).map_err(|_| not_found())?;
+    ObjectPath::parse(name).map_err(|_| not_found())
+}
+
+/// Path of the metadata, relative to the store's folder.
+fn metadata_name(name: &str) -> String {
+    format!(
+        "{METADATA_FOLDER}/{}.json",
+        name.strip_suffix(".mp4").unwrap_or(name)
+    )
+}
+
+fn stored_object(object: &ObjectMeta) -> StoredObject {
+    StoredObject {
+        size: object.size,
+        etag: object
+            .e_tag
+            .as_deref()
+            .unwrap_or_default()
+            .trim_matches('"')
+            .to_owned(),
+        modified_at: object.last_modified.timestamp_millis(),
+    }
+}
+
+fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
+    if !name.ends_with(".mp4") {
+        return None;
+    }
+    let parts = parse_file_name(name);
+    let started_at = parts.as_ref().map_or_else(
+        || object.last_modified.timestamp_millis(),
+        |parts| parts.started_at,
+    );
+    let (room_name, room_id) = parts
+        .map(|parts| (parts.room_name, parts.room_id))
+        .unwrap_or_default();
+    Some(RecordingMetadata {
+        id: String::new(),
+        name: name.into(),
+        room_name,
+        room_id,
+        started_at,
+        duration: 0.0,
+        size: object.size,
+        sha256: None,
+        metadata: None,
+        end_reason: None,
+    })
+}

@@ -1,0 +1,104 @@
+//! How a file gets into the store's folder.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::{hash, metadata_name};
+use crate::{RecordingMetadata, StoreError, durable};
+
+/// Puts the file at `source` into `folder`, metadata first, the file's final name last: what can be
+/// listed is complete.
+pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result<(), StoreError> {
+    let name = metadata.name.as_str();
+    let failed = |error: io::Error| StoreError::Failed {
+        action: "store",
+        name: name.into(),
+        detail: error.to_string(),
+    };
+    let target = folder.join(name);
+
+    if target.try_exists().map_err(failed)? {
+        let stored = hash::of_file(&target).map_err(failed)?;
+        if stored != hash::of_file(source).map_err(failed)? {
+            return Err(StoreError::Conflict(name.into()));
+        }
+        check(&stored, metadata)?;
+        return write_metadata(folder, metadata).map_err(failed);
+    }
+
+    let temporary = TemporaryFile::beside(&target).map_err(failed)?;
+    // A true copy: a second link would change with its source. The kernel shares the blocks where
+    // the file system can.
+    fs::copy(source, &temporary.0).map_err(failed)?;
+    File::open(&temporary.0)
+        .and_then(|file| file.sync_all())
+        .map_err(failed)?;
+    check(&hash::of_file(&temporary.0).map_err(failed)?, metadata)?;
+    write_metadata(folder, metadata).map_err(failed)?;
+    match rename_new(&temporary.0, &target) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(StoreError::Conflict(name.into()));
+        }
+        Err(error) => return Err(failed(error)),
+    }
+    durable::sync_folder(folder).map_err(failed)
+}
+
+fn check((size, sha256): &(u64, String), metadata: &RecordingMetadata) -> Result<(), StoreError> {
+    let damaged = |detail| {
+        Err(StoreError::Integrity {
+            name: metadata.name.clone(),
+            detail,
+        })
+    };
+    if *size != metadata.size {
+        return damaged(format!("{size} bytes instead of {}", metadata.size));
+    }
+    match &metadata.sha256 {
+        Some(expected) if expected != sha256 => {
+            damaged(format!("sha-256 {sha256} instead of {expected}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn write_metadata(folder: &Path, metadata: &RecordingMetadata) -> io::Result<()> {
+    let path = folder.join(metadata_name(&metadata.name));
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    durable::replace_file(&path, &serde_json::to_vec_pretty(metadata)?)
+}
+
+/// Renames without replacing. File systems that cannot promise that get the check beforehand only.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) if !to.try_exists()? => fs::rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(io::ErrorKind::AlreadyExists.into()),
+        result => Ok(result?),
+    }
+}
+
+/// Removed again unless it was renamed.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn beside(target: &Path) -> io::Result<Self> {
+        let path = durable::temporary_path(target)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(Self(path)),
+        }
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,81 @@
+//! The store on disk.
+
+mod suite;
+
+use tapedeck_storage::{DiskStore, RecordingStore};
+
+#[tokio::test]
+async fn does_what_every_store_must_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(&folder.path().join("deep/recordings")).unwrap();
+    suite::run(&store).await;
+}
+
+#[tokio::test]
+async fn lays_files_out_as_openvidu_applications_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    let source = folder.path().join(".source");
+    std::fs::write(&source, b"film").unwrap();
+    store
+        .put(&source, &suite::metadata("a.mp4", b"film"))
+        .await
+        .unwrap();
+
+    assert_eq!(std::fs::read(folder.path().join("a.mp4")).unwrap(), b"film");
+    let json = std::fs::read(folder.path().join(".metadata/a.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["roomName"], "room");
+    assert_eq!(json["startedAt"], 1_795_301_608_123i64);
+    assert_eq!(json["duration"], 12.5);
+}
+
+#[tokio::test]
+async fn lists_files_without_metadata_as_far_as_their_name_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    std::fs::write(
+        folder.path().join("room-2026-11-21T225328-RM_x.mp4"),
+        b"film",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("notes.txt"), b"no film").unwrap();
+    std::fs::create_dir(folder.path().join("folder.mp4")).unwrap();
+
+    let listed = store.list().await.unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].room_name, "room");
+    assert_eq!(listed[0].room_id, "RM_x");
+    assert_eq!(listed[0].started_at, 1_795_301_608_000);
+    assert_eq!(listed[0].size, 4);
+}
+
+#[tokio::test]
+async fn damaged_metadata_does_not_hide_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    std::fs::write(folder.path().join("a.mp4"), b"film").unwrap();
+    std::fs::write(folder.path().join(".metadata/a.json"), b"{\"id\": 7").unwrap();
+    assert_eq!(store.list().await.unwrap()[0].name, "a.mp4");
+}
+
+#[tokio::test]
+async fn leaves_no_temporary_file_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(&folder.path().join("store")).unwrap();
+    let source = folder.path().join("source");
+    std::fs::write(&source, b"film").unwrap();
+    store
+        .put(&source, &suite::metadata("a.mp4", b"film"))
+        .await
+        .unwrap();
+    let _ = store
+        .put(&source, &suite::metadata("b.mp4", b"other"))
+        .await;
+    let names: Vec<_> = std::fs::read_dir(folder.path().join("store"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != ".metadata")
+        .collect();
+    assert_eq!(names, ["a.mp4"]);
+}
