@@ -31,13 +31,22 @@ pub enum Command {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// The first line on every connection.
-    Hello { protocol: u32, role: Role, pid: u32, recording_id: String },
+    Hello {
+        protocol: u32,
+        role: Role,
+        pid: u32,
+        recording_id: String,
+    },
     /// The whole state of a capture process.
     Capture { snapshot: CaptureSnapshot },
     /// The whole state of a render process.
     Render { snapshot: RenderSnapshot },
     /// The answer to a command; `error` is empty on success.
-    Reply { id: String, #[serde(default, skip_serializing_if = "Option::is_none")] error: Option<String> },
+    Reply {
+        id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
     /// An event of a later version.
     #[serde(other)]
     Unknown,

@@ -14,7 +14,12 @@ pub use messages::*;
 pub const PROTOCOL_VERSION: u32 = 1;
 
 mod client;
+mod lines;
+mod replies;
 mod server;
+mod socket;
 
 pub use client::*;
+pub use lines::MAX_LINE_BYTES;
 pub use server::*;
+pub use socket::{MAX_SOCKET_PATH_BYTES, check_socket_path};

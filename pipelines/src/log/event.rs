@@ -8,20 +8,45 @@ use crate::control::EndReason;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum LogEvent {
     /// The first record: recording time 0.
-    RecordingStarted { recording_id: String, room_name: String, room_id: String },
-    ParticipantJoined { participant: String, identity: String, name: String },
+    RecordingStarted {
+        recording_id: String,
+        room_name: String,
+        room_id: String,
+    },
+    ParticipantJoined {
+        participant: String,
+        identity: String,
+        name: String,
+    },
     /// The displayed name changed.
-    ParticipantRenamed { participant: String, name: String },
-    ParticipantLeft { participant: String },
+    ParticipantRenamed {
+        participant: String,
+        name: String,
+    },
+    ParticipantLeft {
+        participant: String,
+    },
     TrackAdded(TrackInfo),
-    TrackRemoved { track: TrackNumber },
+    TrackRemoved {
+        track: TrackNumber,
+    },
     /// The publisher turned the camera or microphone off.
-    TrackMuted { track: TrackNumber },
-    TrackUnmuted { track: TrackNumber },
+    TrackMuted {
+        track: TrackNumber,
+    },
+    TrackUnmuted {
+        track: TrackNumber,
+    },
     /// Nothing was captured between these two points of recording time.
-    Gap { from_ns: u64, to_ns: u64, reason: String },
+    Gap {
+        from_ns: u64,
+        to_ns: u64,
+        reason: String,
+    },
     /// The last record.
-    RecordingEnded { reason: EndReason },
+    RecordingEnded {
+        reason: EndReason,
+    },
     /// An event of a later version.
     #[serde(other)]
     Unknown,

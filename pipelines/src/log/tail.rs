@@ -1,0 +1,61 @@
+//! Where the good part of a log ends.
+
+use std::path::Path;
+
+use super::folder::segment_numbers;
+use super::format::SEGMENT_HEADER_BYTES;
+use super::reader::{LogReader, Next, Position};
+use super::{LogError, Record};
+
+/// The end of what can be read.
+pub(super) struct Tail {
+    /// Number of the last segment.
+    pub segment: u32,
+    /// Where the good part of the last segment ends, bytes; 0 when it has no complete header.
+    pub good_bytes: u64,
+    /// Time of the last good record, recording time and wall time; `None` when there is none.
+    pub last: Option<(u64, i64)>,
+}
+
+/// Reads the last segment, and those before it only as far as the last time needs.
+pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, LogError> {
+    let numbers = segment_numbers(folder)?;
+    let Some(&segment) = numbers.last() else {
+        return Err(LogError::Missing(folder.to_path_buf()));
+    };
+    let path = super::folder::segment_path(folder, segment);
+    let metadata = path
+        .metadata()
+        .map_err(|error| LogError::io("read", &path, error))?;
+    let header_bytes = SEGMENT_HEADER_BYTES as u64;
+    let mut good_bytes = if metadata.len() < header_bytes {
+        0
+    } else {
+        header_bytes
+    };
+    let mut last = None;
+    for &number in numbers.iter().rev() {
+        reader.seek(Position {
+            segment: number,
+            offset: header_bytes,
+        })?;
+        while let Next::Record(Record {
+            time_ns, wall_ns, ..
+        }) = reader.next()?
+        {
+            last = Some((time_ns, wall_ns));
+            let position = reader.position();
+            if position.segment == segment {
+                good_bytes = position.offset;
+            }
+        }
+        if last.is_some() {
+            break;
+        }
+    }
+    Ok(Tail {
+        segment,
+        good_bytes,
+        last,
+    })
+}
