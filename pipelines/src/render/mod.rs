@@ -1,3 +1,4 @@
 //! The render process: follows the capture log and makes the output.
 
 pub mod labels;
+mod timeline;

@@ -1,0 +1,214 @@
+/// Samples per second of all sound in a render.
+const RATE: i64 = 48_000;
+/// A packet may be stretched or shortened by one part in this many.
+const STRETCH: i64 = 50;
+/// A deviation smaller than this is left alone, samples (2 ms).
+const DEAD_BAND: i64 = 96;
+/// A deviation that is being corrected is corrected down to this, samples.
+const SETTLED: i64 = 12;
+/// Beyond this, sound is moved at once in a moment of silence, samples (40 ms).
+const JUMP: i64 = 1_920;
+/// If no silence comes, sound is moved all the same, samples (1.5 s).
+const JUMP_PATIENCE: i64 = 72_000;
+/// Beyond this there is no waiting for silence, samples (250 ms).
+const JUMP_AT_ONCE: i64 = 12_000;
+/// RTP time that goes back further than this is another timeline, samples.
+const RESTART: i64 = 96_000;
+/// The longest gap that is concealed, samples (120 ms); the rest is silence.
+pub const CONCEALED: i64 = 5_760;
+
+/// Where the sound of a packet goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// First sample on the recording's time line.
+    pub position: i64,
+    /// Samples that the packet's sound is to take; a few more or less than it holds.
+    pub length: i64,
+    /// Samples before `position` to be concealed: packets are missing there.
+    pub conceal: i64,
+    /// The sound before does not lead up to this one: fade in.
+    pub fresh: bool,
+}
+
+/// Lines up the packets of one audio track without gaps and clicks while it follows the clock.
+#[derive(Clone, Debug, Default)]
+pub struct AudioPlacement {
+    next: Option<Next>,
+    correcting: bool,
+    waiting: i64,
+}
+
+/// Where the next packet is expected.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    rtp: i64,
+    position: i64,
+}
+
+impl AudioPlacement {
+    /// Places a packet of `length` samples that should be heard at `target` (samples since the
+    /// recording's start). `quiet` tells whether the sound before it was silence. `rtp` counts
+    /// samples. Nothing for a packet that comes again or too late.
+    pub fn place(&mut self, rtp: i64, length: i64, target: i64, quiet: bool) -> Option<Placed> {
+        let Some(next) = self.next else {
+            return Some(self.anchor(rtp, length, target, 0));
+        };
+        let missing = rtp.saturating_sub(next.rtp);
+        if missing < 0 {
+            if missing < -RESTART {
+                return Some(self.anchor(rtp, length, target, 0));
+            }
+            return None;
+        }
+        if missing > 0 {
+            // A gap takes any correction unheard, as long as sound does not overlap.
+            let position = target.max(next.position);
+            let room = position - next.position;
+            return Some(self.anchor(rtp, length, position, room.min(missing).min(CONCEALED)));
+        }
+        let deviation = target.saturating_sub(next.position);
+        if deviation.abs() > JUMP {
+            self.waiting += length;
+            let now = quiet || deviation.abs() > JUMP_AT_ONCE || self.waiting > JUMP_PATIENCE;
+            if now {
+                return Some(self.anchor(rtp, length, target, 0));
+            }
+        } else {
+            self.waiting = 0;
+        }
+        self.correcting = deviation.abs() > if self.correcting { SETTLED } else { DEAD_BAND };
+        let most = length / STRETCH;
+        let change = if self.correcting {
+            deviation.clamp(-most, most)
+        } else {
+            0
+        };
+        let placed = Placed {
+            position: next.position,
+            length: length + change,
+            conceal: 0,
+            fresh: false,
+        };
+        self.next = Some(Next {
+            rtp: rtp + length,
+            position: next.position + placed.length,
+        });
+        Some(placed)
+    }
+
+    fn anchor(&mut self, rtp: i64, length: i64, position: i64, conceal: i64) -> Placed {
+        let fresh = conceal == 0
+            || self
+                .next
+                .is_none_or(|next| next.position + conceal < position);
+        self.correcting = false;
+        self.waiting = 0;
+        self.next = Some(Next {
+            rtp: rtp + length,
+            position: position + length,
+        });
+        Placed {
+            position,
+            length,
+            conceal,
+            fresh,
+        }
+    }
+}
+
+/// Samples at 48 kHz of an Opus packet, from its first bytes (RFC 6716, 3.1 and 3.2); nothing for
+/// a packet that breaks the format.
+pub fn opus_samples(packet: &[u8]) -> Option<i64> {
+    let toc = *packet.first()?;
+    let frame = match toc >> 3 {
+        config @ 0..=11 => [480, 960, 1_920, 2_880][usize::from(config & 3)],
+        config @ 12..=15 => [480, 960][usize::from(config & 1)],
+        config => [120, 240, 480, 960][usize::from(config & 3)],
+    };
+    let count = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => i64::from(packet.get(1)? & 0x3F),
+    };
+    let samples = frame * count;
+    (count > 0 && samples <= RATE * 120 / 1_000).then_some(samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_in_order_touch() {
+        let mut placement = AudioPlacement::default();
+        for step in 0..100i64 {
+            let placed = placement
+                .place(step * 960, 960, 4_800 + step * 960, false)
+                .unwrap();
+            assert_eq!((placed.position, placed.length), (4_800 + step * 960, 960));
+            assert_eq!(placed.fresh, step == 0);
+        }
+    }
+
+    #[test]
+    fn a_small_deviation_is_stretched_away_without_a_gap() {
+        for shift in [-1_400i64, 1_400] {
+            let mut placement = AudioPlacement::default();
+            let mut end = 48_000;
+            for step in 0..200i64 {
+                let target = 48_000 + step * 960 + if step >= 10 { shift } else { 0 };
+                let placed = placement.place(step * 960, 960, target, false).unwrap();
+                assert_eq!(placed.position, end, "sound stays in one piece");
+                assert!((placed.length - 960).abs() <= 20);
+                end = placed.position + placed.length;
+            }
+            assert!(
+                (end - (48_000 + 200 * 960 + shift)).abs() < 24,
+                "{shift}: {end}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_large_deviation_waits_for_silence() {
+        let mut placement = AudioPlacement::default();
+        placement.place(0, 960, 0, false).unwrap();
+        let loud = placement.place(960, 960, 960 + 4_000, false).unwrap();
+        assert!(!loud.fresh && loud.position == 960);
+        let quiet = placement.place(1_920, 960, 1_920 + 4_000, true).unwrap();
+        assert!(quiet.fresh);
+        assert_eq!(quiet.position, 5_920);
+    }
+
+    #[test]
+    fn a_lost_packet_is_concealed_and_a_long_gap_is_silence() {
+        let mut placement = AudioPlacement::default();
+        placement.place(0, 960, 0, false).unwrap();
+        let after_loss = placement.place(1_920, 960, 1_920, false).unwrap();
+        assert_eq!(
+            (after_loss.position, after_loss.conceal, after_loss.fresh),
+            (1_920, 960, false)
+        );
+        let after_pause = placement.place(48_000, 960, 48_000, false).unwrap();
+        assert_eq!(after_pause.conceal, CONCEALED);
+        assert!(after_pause.fresh);
+    }
+
+    #[test]
+    fn a_repeated_packet_is_dropped() {
+        let mut placement = AudioPlacement::default();
+        placement.place(0, 960, 0, false).unwrap();
+        placement.place(960, 960, 960, false).unwrap();
+        assert_eq!(placement.place(960, 960, 960, false), None);
+    }
+
+    #[test]
+    fn opus_packets_tell_their_length() {
+        assert_eq!(opus_samples(&[0b11111_0_00]), Some(960));
+        assert_eq!(opus_samples(&[0b00001_0_00]), Some(960));
+        assert_eq!(opus_samples(&[0b10000_0_01]), Some(240));
+        assert_eq!(opus_samples(&[0b11111_0_11, 3]), Some(2_880));
+        assert_eq!(opus_samples(&[0b11111_0_11, 63]), None);
+        assert_eq!(opus_samples(&[]), None);
+    }
+}

@@ -1,0 +1,17 @@
+//! When what belongs where: the pure part of the render, a function of the log and nothing else.
+
+mod audio_placement;
+mod participant_clock;
+mod report_clock;
+mod rhythm;
+mod scene;
+#[cfg(test)]
+mod simulation;
+mod track_clock;
+mod window;
+
+pub use audio_placement::{AudioPlacement, CONCEALED, Placed, opus_samples};
+pub use participant_clock::ParticipantClock;
+pub use report_clock::rtp_to_ns;
+pub use rhythm::{Rhythm, SourceRate};
+pub use scene::{Scene, Tile, TileKind};
