@@ -1,0 +1,25 @@
+//! What the end-to-end tests share: a real livekit-server, light publishers, lossy and cut
+//! networks, the recording server under test and the real clients. Everything runs on loopback
+//! and ends with the value that started it.
+
+pub mod children;
+pub mod http;
+pub mod livekit;
+pub mod media;
+pub mod ports;
+pub mod publisher;
+
+pub mod wait;
+
+use std::path::PathBuf;
+
+/// Where programs and packages that the tests need are kept: `tapedeck` in the user's cache folder.
+pub fn cache_dir() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .unwrap_or_else(|| {
+            PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
+        });
+    base.join("tapedeck")
+}

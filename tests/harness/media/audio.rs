@@ -1,0 +1,85 @@
+//! Encoded beeps.
+
+use std::collections::HashMap;
+use std::f64::consts::TAU;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{EncodedFrame, RawBuffer, run_pipeline};
+
+/// How long a beep lasts, s.
+pub const BEEP_SECONDS: f64 = 0.06;
+
+/// How much sound one Opus packet holds, s.
+pub const OPUS_FRAME_SECONDS: f64 = 0.02;
+
+const SAMPLE_RATE: u32 = 48_000;
+const FRAME_SAMPLES: u32 = 960;
+const AMPLITUDE: f64 = 0.35;
+const FADE_SECONDS: f64 = 0.002;
+
+/// The encoder's look-ahead at 48 kHz (libopus, audio mode): a decoder's output is that much
+/// later than the input. The beep is put that much earlier, so that it is heard on the second.
+const LOOKAHEAD_SAMPLES: u32 = 312;
+
+/// One second of Opus packets of 20 ms with one beep, to be repeated.
+#[derive(Debug)]
+pub struct AudioLoop {
+    pub packets: Vec<EncodedFrame>,
+}
+
+static CACHE: Mutex<Option<HashMap<u32, Arc<AudioLoop>>>> = Mutex::new(None);
+
+impl AudioLoop {
+    /// The loop with a beep of `pitch` Hz, encoded when it is asked for first.
+    ///
+    /// # Panics
+    /// GStreamer lacks the encoder.
+    pub fn get(pitch: u32) -> Arc<Self> {
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        cache
+            .get_or_insert_default()
+            .entry(pitch)
+            .or_insert_with(|| Arc::new(encode(pitch)))
+            .clone()
+    }
+}
+
+/// The sample that a decoder is to put out at `position` of a second.
+fn sample(pitch: u32, position: u32) -> i16 {
+    let time = f64::from(position % SAMPLE_RATE) / f64::from(SAMPLE_RATE);
+    if time >= BEEP_SECONDS {
+        return 0;
+    }
+    let fade = (time.min(BEEP_SECONDS - time) / FADE_SECONDS).min(1.0);
+    let value = AMPLITUDE * fade * (TAU * f64::from(pitch) * time).sin();
+    (value * f64::from(i16::MAX)) as i16
+}
+
+fn encode(pitch: u32) -> AudioLoop {
+    let per_second = (SAMPLE_RATE / FRAME_SAMPLES) as usize;
+    // The second of two seconds: by then the encoder has a past, as it has in a loop.
+    let buffers = (0..2 * per_second as u32)
+        .map(|frame| RawBuffer {
+            data: (0..FRAME_SAMPLES)
+                .flat_map(|offset| {
+                    let position = frame * FRAME_SAMPLES + offset + LOOKAHEAD_SAMPLES;
+                    sample(pitch, position).to_le_bytes()
+                })
+                .collect(),
+            time_ns: u64::from(frame) * 20_000_000,
+            duration_ns: 20_000_000,
+        })
+        .collect();
+    let description = "appsrc name=input format=time \
+        caps=audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved \
+        max-buffers=8 block=true ! opusenc frame-size=20 bitrate=48000 audio-type=generic ! \
+        appsink name=output sync=false max-buffers=100000";
+    let packets = run_pipeline(description, buffers).expect("sound can be encoded");
+    assert!(
+        packets.len() >= 2 * per_second,
+        "each 20 ms become one packet"
+    );
+    AudioLoop {
+        packets: packets[per_second..2 * per_second].to_vec(),
+    }
+}
