@@ -7,14 +7,18 @@ pub mod http;
 pub mod livekit;
 pub mod media;
 pub mod ports;
+pub mod proxy;
 pub mod publisher;
-
+pub mod tapedeck;
 pub mod wait;
 
 use std::path::PathBuf;
 
 /// Where programs and packages that the tests need are kept: `tapedeck` in the user's cache folder.
 pub fn cache_dir() -> PathBuf {
+    if let Some(folder) = std::env::var_os("TAPEDECK_TEST_CACHE") {
+        return folder.into();
+    }
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)

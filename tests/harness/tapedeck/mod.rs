@@ -1,0 +1,201 @@
+//! The recording server under test: the real program with a data folder of its own.
+
+mod api;
+mod leftovers;
+mod program;
+
+pub use api::{Recording, Reply};
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::children::{Process, tail};
+use crate::livekit::{API_KEY, API_SECRET, Livekit};
+use crate::{http, ports};
+
+/// A running server. When dropped it ends, and so do the processes that it started and that
+/// would outlive it; its folder is removed.
+pub struct Tapedeck {
+    process: Option<Process>,
+    http: reqwest::Client,
+    environment: Vec<(String, String)>,
+    /// Where it answers.
+    pub port: u16,
+    folder: TempDir,
+}
+
+impl Tapedeck {
+    /// A server for the rooms of `livekit`.
+    pub async fn start(livekit: &Livekit) -> Self {
+        Self::start_with(&livekit.ws_url(), &[]).await
+    }
+
+    /// A server for the rooms at `livekit_url`, with further environment variables.
+    ///
+    /// # Panics
+    /// The program was not built, or does not become ready.
+    pub async fn start_with(livekit_url: &str, variables: &[(&str, &str)]) -> Self {
+        let mut environment = vec![
+            ("LIVEKIT_URL".to_owned(), livekit_url.to_owned()),
+            ("LIVEKIT_API_KEY".to_owned(), API_KEY.to_owned()),
+            ("LIVEKIT_API_SECRET".to_owned(), API_SECRET.to_owned()),
+        ];
+        for (name, value) in variables {
+            environment.retain(|(known, _)| known != name);
+            environment.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let mut server = Self {
+            process: None,
+            http: http::client(),
+            environment,
+            port: ports::free_port(),
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        };
+        server.run().await;
+        server
+    }
+
+    /// Starts the program again on the same data and port, after [`Tapedeck::kill`] or
+    /// [`Tapedeck::terminate`].
+    pub async fn run(&mut self) {
+        let mut command = Command::new(program::find());
+        command.arg("serve").current_dir(self.folder.path());
+        program::clean_environment(&mut command);
+        command
+            .env("TAPEDECK_DATA_DIR", self.data())
+            .env("SERVER_PORT", self.port.to_string())
+            .env(leftovers::MARK, self.data())
+            .envs(self.environment.iter().cloned());
+        let process =
+            Process::start("tapedeck serve", command, &self.log_path()).expect("tapedeck runs");
+        self.process = Some(process);
+        self.wait_until_ready().await;
+    }
+
+    async fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let answer = self.http.get(self.url("/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.process.as_mut().and_then(Process::ended);
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "tapedeck did not become ready (exit {ended:?}):\n{}",
+                tail(&self.log_path(), 40)
+            );
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    /// `kill -9` of the server; its recordings go on.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Asks the server to end and waits for it.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub fn terminate(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.signal(libc::SIGTERM);
+            process.wait(Duration::from_secs(30));
+        }
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The work folder of a recording.
+    pub fn work(&self, id: &str) -> PathBuf {
+        self.data().join("work").join(id)
+    }
+
+    /// A finished recording on disk.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.data().join("recordings").join(name)
+    }
+
+    /// What the server said so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("tapedeck.log")
+    }
+
+    /// The pids of the recording's processes, `capture` or `render`.
+    pub fn children(&self, role: &str) -> Vec<i32> {
+        leftovers::processes(&self.data())
+            .into_iter()
+            .filter(|process| process.arguments.iter().any(|argument| argument == role))
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    /// Ends the server and checks that nothing of it remains but the finished recordings: no
+    /// process, no socket, no file in the making, no media in a work folder.
+    ///
+    /// # Panics
+    /// Something remains after 15 s.
+    pub async fn assert_nothing_left(mut self) {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while !leftovers::captures_and_renders(&self.data()).is_empty() {
+            assert!(
+                Instant::now() < deadline,
+                "processes are left behind: {:?}",
+                leftovers::captures_and_renders(&self.data())
+            );
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.terminate();
+        let processes = leftovers::processes(&self.data());
+        assert!(processes.is_empty(), "left behind: {processes:?}");
+        let files = leftovers::files(&self.data());
+        assert!(files.is_empty(), "left behind: {files:?}");
+    }
+}
+
+impl Drop for Tapedeck {
+    fn drop(&mut self) {
+        let failed = std::thread::panicking();
+        self.process = None;
+        leftovers::end_all(&self.data());
+        if failed {
+            print_children_logs(&self.data());
+        }
+    }
+}
+
+/// What the processes of the recordings said: the reason of most failures.
+fn print_children_logs(data: &Path) {
+    for folder in std::fs::read_dir(data.join("work"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        for name in ["capture.log", "render.log", "manifest.json"] {
+            let path = folder.path().join(name);
+            if path.is_file() {
+                eprintln!(
+                    "--- last lines of {} ---\n{}",
+                    path.display(),
+                    tail(&path, 30)
+                );
+            }
+        }
+    }
+}
