@@ -1,8 +1,18 @@
 //! What both child processes share: the job on standard input, the journal, where output goes,
-//! priority and clocks.
+//! logging, priority and clocks.
 
 mod clock;
+mod job_input;
+mod journal;
+mod logging;
+mod output;
+mod priority;
 mod random;
 
 pub use clock::*;
+pub use job_input::*;
+pub use journal::*;
+pub use logging::*;
+pub use output::*;
+pub use priority::*;
 pub use random::*;

@@ -1,0 +1,8 @@
+use std::io;
+
+/// Gives way to other processes: `nice` is 0 (as they) to 19 (last). Threads that are begun later
+/// inherit it.
+pub fn lower_priority(nice: i32) -> io::Result<()> {
+    rustix::process::setpriority_process(None, nice)?;
+    Ok(())
+}
