@@ -12,3 +12,5 @@ pub mod process;
 
 #[cfg(feature = "render")]
 pub mod render;
+#[cfg(feature = "capture")]
+pub mod sources;
