@@ -61,10 +61,10 @@ impl Tapedeck {
     /// Starts the program again on the same data and port, after [`Tapedeck::kill`] or
     /// [`Tapedeck::terminate`].
     pub async fn run(&mut self) {
-        let mut command = Command::new(program::find());
-        command.arg("serve").current_dir(self.folder.path());
-        program::clean_environment(&mut command);
+        let mut command = command();
         command
+            .arg("serve")
+            .current_dir(self.folder.path())
             .env("TAPEDECK_DATA_DIR", self.data())
             .env("SERVER_PORT", self.port.to_string())
             .env(leftovers::MARK, self.data())
@@ -178,6 +178,13 @@ impl Drop for Tapedeck {
             print_children_logs(&self.data());
         }
     }
+}
+
+/// The program under test in a clean environment, without arguments.
+pub fn command() -> Command {
+    let mut command = Command::new(program::find());
+    program::clean_environment(&mut command);
+    command
 }
 
 /// What the processes of the recordings said: the reason of most failures.
