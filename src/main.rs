@@ -1,1 +1,65 @@
-fn main() {}
+//! The `tapedeck` executable: the server, and the two processes that it starts for each recording.
+
+mod cli;
+mod config;
+mod http;
+mod livekit;
+mod serve;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Arguments, Command};
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        // The children get all they need over standard input: no configuration, no `.env`.
+        Command::Capture => cli::children::capture(),
+        Command::Render => cli::children::render(),
+        Command::Serve { config } => serve(config.as_deref()),
+        Command::Config { config } => show_configuration(config.as_deref()),
+        Command::Inspect { folder } => cli::inspect::run(&folder),
+    }
+}
+
+fn serve(config: Option<&Path>) -> ExitCode {
+    let configuration = match config::load(config) {
+        Ok(configuration) => configuration,
+        Err(error) => return refuse(&error),
+    };
+    env_logger::Builder::from_env(
+        env_logger::Env::default().default_filter_or(&configuration.settings.log.level),
+    )
+    .format_timestamp_millis()
+    .init();
+    for warning in &configuration.warnings {
+        log::warn!("{warning}");
+    }
+    match serve::run(configuration.settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn show_configuration(config: Option<&Path>) -> ExitCode {
+    match config::load(config) {
+        Ok(configuration) => {
+            for warning in &configuration.warnings {
+                eprintln!("warning: {warning}");
+            }
+            print!("{}", configuration.to_toml());
+            ExitCode::SUCCESS
+        }
+        Err(error) => refuse(&error),
+    }
+}
+
+/// Says why the server does not start, each line marked as an error.
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    for line in error.to_string().lines() {
+        eprintln!("error: {line}");
+    }
+    ExitCode::FAILURE
+}

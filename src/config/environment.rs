@@ -1,0 +1,176 @@
+//! Environment variables: of the process, and of `.env`, which the process overrides.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::keys::Key;
+use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
+
+const PREFIX: &str = "TAPEDECK_";
+
+/// Variables of the OpenVidu recording applications, and the keys that they set.
+const ADOPTED: [(&str, &str); 5] = [
+    ("SERVER_PORT", "server.port"),
+    ("LIVEKIT_URL", "livekit.url"),
+    ("LIVEKIT_API_KEY", "livekit.api_key"),
+    ("LIVEKIT_API_SECRET", "livekit.api_secret"),
+    ("RECORDINGS_PATH", "storage.recordings_path"),
+];
+
+/// Variables of those applications that have no effect yet: a name, or its beginning.
+const WITHOUT_EFFECT: [&str; 7] = [
+    "S3_",
+    "AWS_REGION",
+    "AGORA_",
+    "FIREBASE_",
+    "FIRESTORE_",
+    "MEMHARBOR_",
+    "RECORDING_PLAYBACK_STRATEGY",
+];
+
+/// A variable of the process or of `.env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    pub value: String,
+    /// File and line when it came from `.env`.
+    dotenv: Option<(PathBuf, usize)>,
+}
+
+impl Variable {
+    pub fn origin(&self) -> Origin {
+        let name = self.name.clone();
+        match &self.dotenv {
+            Some((path, line)) => Origin::Dotenv {
+                name,
+                path: path.clone(),
+                line: *line,
+            },
+            None => Origin::Environment { name },
+        }
+    }
+
+    fn place(&self) -> String {
+        self.origin().to_string()
+    }
+}
+
+/// All variables with a value: those of `environment`, and of `.env` those that it lacks. As in
+/// the applications mentioned, an empty variable counts as not set.
+pub fn merge(
+    working_dir: &Path,
+    environment: BTreeMap<String, String>,
+    loading: &mut Loading,
+) -> Vec<Variable> {
+    let path = working_dir.join(".env");
+    let mut merged: BTreeMap<String, Variable> = BTreeMap::new();
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            let read = dotenv::parse(&text);
+            for line in read.not_understood {
+                loading.warnings.push(format!(
+                    "{}:{line}: not of the form NAME=value, ignored",
+                    path.display()
+                ));
+            }
+            for assignment in read.assignments {
+                let name = assignment.name.clone();
+                let dotenv = Some((path.clone(), assignment.line));
+                merged.insert(
+                    name,
+                    Variable {
+                        name: assignment.name,
+                        value: assignment.value,
+                        dotenv,
+                    },
+                );
+            }
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => loading
+            .mistakes
+            .push(format!("cannot read {}: {error}", path.display())),
+    }
+    for (name, value) in environment {
+        merged.insert(
+            name.clone(),
+            Variable {
+                name,
+                value,
+                dotenv: None,
+            },
+        );
+    }
+    merged
+        .into_values()
+        .filter(|variable| !variable.value.is_empty())
+        .collect()
+}
+
+/// Applies variables: first the adopted ones, then our own.
+pub fn apply(variables: &[Variable], loading: &mut Loading) {
+    let keys = loading.keys.clone();
+    for (name, key_name) in ADOPTED {
+        let variable = variables.iter().find(|variable| variable.name == name);
+        let key = keys.iter().find(|key| key.to_string() == key_name);
+        if let (Some(variable), Some(key)) = (variable, key) {
+            apply_one(variable, key, loading);
+        }
+    }
+    for variable in variables
+        .iter()
+        .filter(|variable| variable.name.starts_with(PREFIX))
+    {
+        match keys.iter().find(|key| key.variable() == variable.name) {
+            Some(key) => apply_one(variable, key, loading),
+            None if variable.name == FILE_VARIABLE => {}
+            None => {
+                let known: Vec<String> = keys.iter().map(Key::variable).collect();
+                let known = known.iter().map(String::as_str).chain([FILE_VARIABLE]);
+                loading.mistakes.push(unknown(
+                    &variable.place(),
+                    "variable",
+                    &variable.name,
+                    known,
+                ));
+            }
+        }
+    }
+    let idle: Vec<&str> = variables
+        .iter()
+        .map(|variable| variable.name.as_str())
+        .filter(|name| {
+            WITHOUT_EFFECT
+                .iter()
+                .any(|known| name == known || (known.ends_with('_') && name.starts_with(known)))
+        })
+        .collect();
+    if !idle.is_empty() {
+        loading.warnings.push(format!(
+            "these variables have no effect yet: {}",
+            idle.join(", ")
+        ));
+    }
+}
+
+fn apply_one(variable: &Variable, key: &Key, loading: &mut Loading) {
+    match key.parse(&variable.value) {
+        Ok(value) => loading.set(key, value, variable.origin()),
+        Err(wanted) => loading
+            .mistakes
+            .push(format!("{}: {key} must be {wanted}", variable.place())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adopted_variables_set_existing_keys() {
+        let keys = super::super::keys::keys();
+        for (name, key_name) in ADOPTED {
+            assert!(keys.iter().any(|key| key.to_string() == key_name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The configuration as one struct. Names and types of all keys, the names of their environment
+//! variables and the defaults are read from it, so nothing has to be listed a second time.
+
+use serde::{Deserialize, Serialize};
+use tapedeck_pipelines::job::{Secret, VideoEncoder};
+
+/// Everything that can be configured. What each key means is told in `config/tapedeck.toml`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    pub server: Server,
+    pub auth: Auth,
+    pub livekit: Livekit,
+    pub data: Data,
+    pub storage: Storage,
+    pub recording: Recording,
+    pub video: Video,
+    pub audio: Audio,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Server {
+    /// Address or name to listen on.
+    pub host: String,
+    pub port: u16,
+    /// The largest request body, bytes.
+    pub max_body_bytes: usize,
+    /// How long Ctrl-C waits for running recordings, s.
+    pub finish_timeout_s: u64,
+}
+
+/// Who may call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Auth {
+    /// Who may call the clients' paths.
+    pub clients: ClientAccess,
+    /// Opens everything; empty for none.
+    pub operator_key: Secret,
+    /// Opens the clients' paths when `clients` is `key`; empty for none.
+    pub client_key: Secret,
+}
+
+/// Who may call the clients' paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientAccess {
+    /// Not decided: with a key as soon as one is set, else open on a loopback address.
+    #[default]
+    #[serde(rename = "")]
+    Unset,
+    Open,
+    Key,
+}
+
+/// The LiveKit or OpenVidu server whose rooms are recorded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Livekit {
+    /// `http`, `https`, `ws` or `wss` address.
+    pub url: String,
+    pub api_key: String,
+    pub api_secret: Secret,
+    /// How long a request to the room service may take, ms.
+    pub request_timeout_ms: u64,
+    /// How long a token of `POST /token` is valid, s.
+    pub token_ttl_s: u64,
+    /// Whether these tokens carry `roomRecord`.
+    pub token_room_record: bool,
+}
+
+/// Where recordings live until they are delivered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// The data folder, relative to the working directory or absolute.
+    pub dir: String,
+}
+
+/// Where finished recordings are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Storage {
+    /// Folder, relative to the data folder or absolute.
+    pub recordings_path: String,
+}
+
+/// How recordings begin and end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recording {
+    /// Recordings that may be live or rendering at once.
+    pub max_recordings: usize,
+    pub start_timeout_s: u64,
+    pub stop_timeout_s: u64,
+    /// The longest recording unless a request says otherwise, s.
+    pub max_duration_s: u64,
+    pub empty_room_timeout_s: u64,
+    pub source_lost_timeout_s: u64,
+    pub server_lost_timeout_s: u64,
+    /// Time between two fdatasync calls of the capture log, ms.
+    pub sync_interval_ms: u64,
+    /// How far a render stays behind the live edge, ms.
+    pub render_lag_ms: u64,
+}
+
+/// What the picture looks like unless a request says otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Video {
+    /// Pixels, even.
+    pub width: u32,
+    /// Pixels, even.
+    pub height: u32,
+    /// The most frames in a second.
+    pub framerate: u32,
+    /// Bits per second.
+    pub bitrate: u32,
+    pub encoder: VideoEncoder,
+    pub x264_preset: String,
+    /// The longest time between two key frames, ms.
+    pub key_frame_interval_ms: u32,
+}
+
+/// What the sound is like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Audio {
+    /// Bits per second.
+    pub bitrate: u32,
+}
+
+/// The most that a request may ask for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Pixels.
+    pub max_width: u32,
+    /// Pixels.
+    pub max_height: u32,
+    /// Frames per second.
+    pub max_framerate: u32,
+    /// Bits per second.
+    pub min_video_bitrate: u32,
+    /// Bits per second.
+    pub max_video_bitrate: u32,
+    /// Seconds.
+    pub max_duration_s: u64,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Log {
+    /// A filter as env_logger reads it.
+    pub level: String,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".into(),
+            port: 6080,
+            max_body_bytes: 65_536,
+            finish_timeout_s: 300,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self {
+            clients: ClientAccess::Unset,
+            operator_key: Secret::new(""),
+            client_key: Secret::new(""),
+        }
+    }
+}
+
+impl Default for Livekit {
+    fn default() -> Self {
+        // What `livekit-server --dev` and the OpenVidu tutorials use.
+        Self {
+            url: "http://localhost:7880".into(),
+            api_key: "devkey".into(),
+            api_secret: Secret::new("secret"),
+            request_timeout_ms: 4_000,
+            token_ttl_s: 21_600,
+            token_room_record: false,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { dir: "data".into() }
+    }
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            recordings_path: "recordings/".into(),
+        }
+    }
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            max_recordings: 8,
+            start_timeout_s: 10,
+            stop_timeout_s: 25,
+            max_duration_s: 21_600,
+            empty_room_timeout_s: 300,
+            source_lost_timeout_s: 300,
+            server_lost_timeout_s: 600,
+            sync_interval_ms: 1_000,
+            render_lag_ms: 1_500,
+        }
+    }
+}
+
+impl Default for Video {
+    fn default() -> Self {
+        Self {
+            width: 1280,
+            height: 720,
+            framerate: 30,
+            bitrate: 2_500_000,
+            encoder: VideoEncoder::X264,
+            x264_preset: "superfast".into(),
+            key_frame_interval_ms: 4_000,
+        }
+    }
+}
+
+impl Default for Audio {
+    fn default() -> Self {
+        Self { bitrate: 128_000 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_width: 3840,
+            max_height: 2160,
+            max_framerate: 60,
+            min_video_bitrate: 50_000,
+            max_video_bitrate: 20_000_000,
+            max_duration_s: 86_400,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! The paths of OpenVidu's recording applications. They stay as they are, so that clients written
+//! for those applications work; where the behaviour differs on purpose, the README says so.
+
+mod body;
+mod delete;
+mod fields;
+mod list;
+mod name;
+mod range;
+mod start;
+mod stop;
+mod stream;
+mod token;
+mod view;
+
+pub use delete::delete;
+pub use list::list;
+pub use start::start;
+pub use stop::stop;
+pub use stream::stream;
+pub use token::token;

@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use crate::http::refusal::Refusal;
+use crate::http::services::Services;
+use crate::livekit::ParticipantToken;
+
+use super::body::Fields;
+use super::fields;
+
+/// `POST /token`: a token to join a room.
+pub async fn token(services: web::Data<Services>, body: Fields) -> Result<HttpResponse, Refusal> {
+    let (Some(room), Some(participant)) = (
+        fields::name(&body.0, "roomName")?,
+        fields::name(&body.0, "participantName")?,
+    ) else {
+        return Err(Refusal::invalid(
+            "roomName and participantName are required",
+        ));
+    };
+    let livekit = &services.settings.livekit;
+    let token = services
+        .credentials
+        .participant(&ParticipantToken {
+            room: &room,
+            participant: &participant,
+            room_record: livekit.token_room_record,
+            valid_for: Duration::from_secs(livekit.token_ttl_s),
+        })
+        .map_err(|error| {
+            log::error!("{error}");
+            Refusal::internal("Error creating token")
+        })?;
+    Ok(HttpResponse::Ok().json(json!({ "token": token })))
+}

@@ -1,0 +1,86 @@
+//! Recordings as the clients' paths show them. Times are Unix ms, durations s, sizes bytes.
+
+use serde_json::{Value, json};
+use tapedeck_actors::{Manifest, RecordingState};
+use tapedeck_storage::RecordingMetadata;
+
+/// A recording that has begun.
+pub fn started(manifest: &Manifest) -> Value {
+    json!({
+        "id": manifest.id,
+        "name": manifest.name,
+        "roomName": manifest.room_name,
+        "roomId": manifest.room_id,
+        "startedAt": manifest.started_at,
+    })
+}
+
+/// A recording that was told to stop. While its file is in the making, `status` is `ending` and
+/// `size` is null.
+pub fn stopped(manifest: &Manifest) -> Value {
+    let mut view = started(manifest);
+    view["duration"] = json!(duration_seconds(manifest));
+    view["size"] = json!(manifest.file.as_ref().map(|file| file.size_bytes));
+    view["status"] = json!(status(manifest.state));
+    if let Some(metadata) = &manifest.metadata {
+        view["metadata"] = metadata.clone();
+    }
+    view
+}
+
+/// A recording that can be fetched.
+pub fn delivered(recording: &RecordingMetadata) -> Value {
+    let limit_reached = recording.end_reason.as_deref() == Some("max_duration");
+    let state = if limit_reached {
+        RecordingState::LimitReached
+    } else {
+        RecordingState::Complete
+    };
+    let mut view = json!({
+        "id": recording.id,
+        "name": recording.name,
+        "roomName": recording.room_name,
+        "roomId": recording.room_id,
+        "startedAt": recording.started_at,
+        "duration": recording.duration,
+        "size": recording.size,
+        "status": status(state),
+    });
+    if let Some(metadata) = &recording.metadata {
+        view["metadata"] = metadata.clone();
+    }
+    view
+}
+
+/// Length of the file if there is one, else of the recording so far as it is known.
+pub fn duration_seconds(manifest: &Manifest) -> Option<f64> {
+    let milliseconds = match (&manifest.file, manifest.started_at, manifest.ended_at) {
+        (Some(file), _, _) => file.duration_ms,
+        (None, Some(started), Some(ended)) => u64::try_from(ended - started).ok()?,
+        _ => return None,
+    };
+    #[allow(clippy::cast_precision_loss, reason = "no recording is 2^53 ms long")]
+    Some(milliseconds as f64 / 1_000.0)
+}
+
+/// The state in a client's words: what follows the end of capture is `ending` to it.
+fn status(state: RecordingState) -> &'static str {
+    match state {
+        RecordingState::Starting => "starting",
+        RecordingState::Active | RecordingState::Interrupted => "active",
+        RecordingState::Ending | RecordingState::Uploading => "ending",
+        RecordingState::Complete => "complete",
+        RecordingState::LimitReached => "limit_reached",
+        RecordingState::Aborted => "aborted",
+        RecordingState::Failed => "failed",
+    }
+}
+
+/// An error's text, which begins in lower case, as a sentence.
+pub fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,60 @@
+//! Whether the server lives, and whether it can record.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::refusal::Refusal;
+use super::services::Services;
+
+/// How long the recorder may take to say that it is there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// `GET /healthz`
+pub async fn alive() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// `GET /readyz`
+pub async fn ready(services: web::Data<Services>) -> Result<HttpResponse, Refusal> {
+    let unready =
+        |reason: String| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", reason);
+    if services.is_finishing() {
+        return Err(unready(
+            "The server is finishing its recordings and takes no new ones".to_owned(),
+        ));
+    }
+    match actix_rt::time::timeout(ANSWER_WITHIN, services.recordings.ready()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(reason)) => return Err(unready(reason)),
+        Err(_) => {
+            return Err(unready(format!(
+                "The recorder does not answer within {} s",
+                ANSWER_WITHIN.as_secs()
+            )));
+        }
+    }
+    let data_dir = services.data_dir.clone();
+    match web::block(move || try_to_write(&data_dir)).await {
+        Ok(Ok(())) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Err(error)) => Err(unready(format!(
+            "The data folder {} cannot be written: {error}",
+            services.data_dir.display()
+        ))),
+        Err(_) => Err(unready("The data folder could not be tried".to_owned())),
+    }
+}
+
+fn try_to_write(folder: &Path) -> std::io::Result<()> {
+    let path = folder.join(".ready");
+    std::fs::File::create(&path)?.write_all(b"ready\n")?;
+    std::fs::remove_file(&path).or_else(|error| match error.kind() {
+        // Another request was faster.
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })
+}

@@ -1,0 +1,128 @@
+//! The HTTP surfaces. Handlers hold no state: they translate, check and authorise, and leave the
+//! rest to the recorder.
+//!
+//! - The paths of OpenVidu's recording applications (`/token`, `/recordings`): [`clients`].
+//! - Our own (`/v1`, `/status`): [`operators`].
+//! - What load balancers ask (`/healthz`, `/readyz`): [`health`].
+
+mod access;
+mod bearer;
+mod clients;
+mod cors;
+mod health;
+mod local_host;
+mod operators;
+mod paths;
+mod recordings;
+mod refusal;
+mod services;
+
+pub use access::{Access, ClientPaths, OperatorPaths, guard};
+pub use bearer::AccessKeys;
+pub use cors::share;
+pub use recordings::Recordings;
+pub use services::Services;
+
+use actix_web::dev::HttpServiceFactory;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Route};
+
+use refusal::Refusal;
+
+/// Registers all routes; `Data<Services>` and `Data<Access>` must be registered too.
+pub fn routes(app: &mut ServiceConfig) {
+    app.app_data(path_config())
+        .service(resource(
+            &["/token"],
+            [web::post().to(clients::token)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings/start"],
+            [web::post().to(clients::start)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings/stop"],
+            [web::post().to(clients::stop)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings", "/recordings/"],
+            [web::get().to(clients::list)],
+            "GET, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings/{name}"],
+            [
+                web::get().to(clients::stream),
+                web::head().to(clients::stream),
+                web::delete().to(clients::delete),
+            ],
+            "GET, HEAD, DELETE, OPTIONS",
+        ))
+        .service(resource(
+            &["/v1/recordings"],
+            [web::get().to(operators::list)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/recordings/{id}"],
+            [web::get().to(operators::get)],
+            "GET",
+        ))
+        .service(resource(
+            &["/status"],
+            [web::get().to(operators::status)],
+            "GET",
+        ))
+        .service(resource(
+            &["/status/{id}"],
+            [web::get().to(operators::status_of)],
+            "GET",
+        ))
+        .service(resource(
+            &["/healthz"],
+            [web::get().to(health::alive), web::head().to(health::alive)],
+            "GET, HEAD",
+        ))
+        .service(resource(
+            &["/readyz"],
+            [web::get().to(health::ready), web::head().to(health::ready)],
+            "GET, HEAD",
+        ))
+        .default_service(web::to(not_found));
+}
+
+/// A path with its methods; other methods are answered with 405 and `allow`.
+fn resource<const N: usize>(
+    paths: &[&str],
+    methods: [Route; N],
+    allow: &'static str,
+) -> impl HttpServiceFactory + 'static {
+    methods
+        .into_iter()
+        .fold(web::resource(paths.to_vec()), actix_web::Resource::route)
+        .default_service(web::to(move |request: HttpRequest| async move {
+            let mut response =
+                Refusal::method_not_allowed(request.method(), allow).respond_at(request.path());
+            if let Ok(allow) = allow.parse() {
+                response
+                    .headers_mut()
+                    .insert(actix_web::http::header::ALLOW, allow);
+            }
+            response
+        }))
+}
+
+async fn not_found(request: HttpRequest) -> HttpResponse {
+    Refusal::no_such_path().respond_at(request.path())
+}
+
+/// A path that is not UTF-8 names nothing that exists.
+fn path_config() -> web::PathConfig {
+    web::PathConfig::default().error_handler(|_, request| {
+        let response = Refusal::no_such_path().respond_at(request.path());
+        actix_web::error::InternalError::from_response("the path is not UTF-8", response).into()
+    })
+}

@@ -1,0 +1,50 @@
+use actix_web::{HttpResponse, web};
+use serde_json::{Value, json};
+use tapedeck_actors::LiveSession;
+
+use crate::http::refusal::Refusal;
+use crate::http::services::Services;
+
+use super::case::camel_case;
+use super::view;
+
+/// `GET /status`: live sessions, and how many there may be.
+pub async fn status(services: web::Data<Services>) -> HttpResponse {
+    let live = services.recordings.live().await;
+    let sessions: Vec<Value> = live.iter().map(session).collect();
+    HttpResponse::Ok().json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "capacity": { "used": sessions.len(), "max": services.settings.recording.max_recordings },
+        "sessions": sessions,
+    }))
+}
+
+/// `GET /status/:id`
+pub async fn status_of(
+    services: web::Data<Services>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let live = services.recordings.live().await;
+    let found = live.iter().find(|session| session.manifest.id == *id);
+    found
+        .map(|found| HttpResponse::Ok().json(session(found)))
+        .ok_or_else(|| Refusal {
+            message: "No live recording has this id".to_owned(),
+            ..Refusal::no_such_recording()
+        })
+}
+
+fn session(session: &LiveSession) -> Value {
+    let mut view = view::recording(&session.manifest);
+    view["capture"] = camel_case(&session.capture);
+    view["render"] = camel_case(&session.render);
+    if let Some(output) = view["render"]
+        .get_mut("output")
+        .and_then(Value::as_object_mut)
+    {
+        // Where files lie on this machine is nobody's business.
+        output.remove("path");
+    }
+    view["processes"] = camel_case(&session.processes);
+    view
+}

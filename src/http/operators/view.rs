@@ -1,0 +1,50 @@
+use serde_json::{Value, json};
+use tapedeck_actors::{Manifest, RecordingState};
+
+use super::case::camel_case;
+
+/// A recording in any state. What concerns only the server (sockets, paths, keys) is left out.
+pub fn recording(manifest: &Manifest) -> Value {
+    let file = manifest.file.as_ref();
+    let output = &manifest.output;
+    let length = match (file, manifest.started_at, manifest.ended_at) {
+        (Some(file), _, _) => i64::try_from(file.duration_ms).ok(),
+        (None, Some(started), Some(ended)) => Some(ended - started),
+        _ => None,
+    };
+    json!({
+        "id": manifest.id,
+        "name": manifest.name,
+        "source": manifest.source,
+        "roomName": manifest.room_name,
+        "roomId": manifest.room_id,
+        "state": manifest.state,
+        "status": livekit_status(manifest.state),
+        "endReason": manifest.end_reason,
+        "error": manifest.error,
+        "warnings": manifest.warnings,
+        "createdAtMs": manifest.created_at,
+        "startedAtMs": manifest.started_at,
+        "endedAtMs": manifest.ended_at,
+        "completedAtMs": manifest.completed_at,
+        "durationMs": length,
+        "maxDurationMs": manifest.max_duration_ms,
+        "sizeBytes": file.map(|file| file.size_bytes),
+        "sha256": file.map(|file| &file.sha256),
+        "metadata": manifest.metadata,
+        "output": camel_case(output),
+    })
+}
+
+/// The state in LiveKit's words.
+fn livekit_status(state: RecordingState) -> &'static str {
+    match state {
+        RecordingState::Starting => "EGRESS_STARTING",
+        RecordingState::Active | RecordingState::Interrupted => "EGRESS_ACTIVE",
+        RecordingState::Ending | RecordingState::Uploading => "EGRESS_ENDING",
+        RecordingState::Complete => "EGRESS_COMPLETE",
+        RecordingState::LimitReached => "EGRESS_LIMIT_REACHED",
+        RecordingState::Aborted => "EGRESS_ABORTED",
+        RecordingState::Failed => "EGRESS_FAILED",
+    }
+}

@@ -1,0 +1,23 @@
+//! Which interface a path belongs to.
+
+/// Who is meant to call a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Load balancers and health checks: always open.
+    Public,
+    /// The applications that record.
+    Clients,
+    /// Whoever runs the server. Also paths that do not exist.
+    Operators,
+}
+
+/// The audience of a path as it was sent. A client's path that is spelt with escapes counts as
+/// an operator's, which is the stricter one.
+pub fn audience(path: &str) -> Audience {
+    match path {
+        "/healthz" | "/readyz" => Audience::Public,
+        "/token" | "/recordings" => Audience::Clients,
+        path if path.starts_with("/recordings/") => Audience::Clients,
+        _ => Audience::Operators,
+    }
+}

@@ -1,0 +1,56 @@
+//! What the handlers ask of the recorder, as a trait so that they can be tested alone.
+
+use async_trait::async_trait;
+use tapedeck_actors::{
+    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, StartError, StartRequest,
+    StopError,
+};
+use tapedeck_storage::{RecordingMetadata, StoreError};
+
+/// See [`Recorder`], whose methods these are.
+#[async_trait(?Send)]
+pub trait Recordings: Send + Sync {
+    async fn start(&self, request: StartRequest) -> Result<Manifest, StartError>;
+    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError>;
+    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError>;
+    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page;
+    async fn get(&self, id: &str) -> Option<Manifest>;
+    async fn live(&self) -> Vec<LiveSession>;
+    async fn delete(&self, name: &str) -> Result<(), DeleteError>;
+    async fn ready(&self) -> Result<(), String>;
+}
+
+#[async_trait(?Send)]
+impl Recordings for Recorder {
+    async fn start(&self, request: StartRequest) -> Result<Manifest, StartError> {
+        self.start(request).await
+    }
+
+    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError> {
+        self.stop(room_name).await
+    }
+
+    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {
+        self.delivered(filter).await
+    }
+
+    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page {
+        self.list(filter, cursor, limit).await
+    }
+
+    async fn get(&self, id: &str) -> Option<Manifest> {
+        self.get(id).await
+    }
+
+    async fn live(&self) -> Vec<LiveSession> {
+        self.live().await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), DeleteError> {
+        self.delete(name).await
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.ready().await
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a request is refused, in the two shapes of our interfaces.
+
+use std::fmt;
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::json;
+
+/// Why a request is refused. As a response it has the shape of OpenVidu's applications,
+/// `{"errorMessage": "…"}`; see [`V1Refusal`] for the other one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: StatusCode,
+    /// A word for programs.
+    pub code: &'static str,
+    pub message: String,
+    /// The way out, if the message does not tell.
+    pub hint: &'static str,
+    /// The recording that is in the way.
+    pub recording_id: Option<String>,
+}
+
+/// A refusal in the shape of `/v1`: `{"error": {code, message, hint}}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct V1Refusal(pub Refusal);
+
+impl Refusal {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            hint: "",
+            recording_id: None,
+        }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            .hint("the server's log tells more")
+    }
+
+    pub fn no_such_path() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_such_path",
+            "There is nothing at this path",
+        )
+        .hint("the README lists all paths")
+    }
+
+    pub fn no_such_recording() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Recording not found")
+    }
+
+    pub fn method_not_allowed(method: &Method, allow: &str) -> Self {
+        let message = format!("{method} is not possible here, only {allow}");
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            message,
+        )
+    }
+
+    pub fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    pub fn recording_id(mut self, id: String) -> Self {
+        self.recording_id = Some(id);
+        self
+    }
+
+    /// The response in the shape that belongs to the interface of `path`.
+    pub fn respond_at(self, path: &str) -> HttpResponse {
+        if path.starts_with("/v1/") {
+            V1Refusal(self).error_response()
+        } else {
+            self.error_response()
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut body = json!({ "errorMessage": self.message });
+        if let Some(id) = &self.recording_id {
+            body["id"] = json!(id);
+        }
+        HttpResponse::build(self.status).json(body)
+    }
+}
+
+impl fmt::Display for V1Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for V1Refusal {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Refusal {
+            status,
+            code,
+            message,
+            hint,
+            ..
+        } = &self.0;
+        HttpResponse::build(*status)
+            .json(json!({ "error": { "code": code, "message": message, "hint": hint } }))
+    }
+}
+
+impl From<Refusal> for V1Refusal {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}

@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tapedeck_storage::RecordingStore;
+
+use crate::config::Settings;
+use crate::livekit::Credentials;
+
+use super::Recordings;
+
+/// What the handlers work with.
+pub struct Services {
+    pub recordings: Arc<dyn Recordings>,
+    pub store: Arc<dyn RecordingStore>,
+    pub credentials: Credentials,
+    pub settings: Settings,
+    /// Absolute.
+    pub data_dir: PathBuf,
+    finishing: AtomicBool,
+}
+
+impl Services {
+    pub fn new(
+        recordings: Arc<dyn Recordings>,
+        store: Arc<dyn RecordingStore>,
+        credentials: Credentials,
+        settings: Settings,
+        data_dir: PathBuf,
+    ) -> Self {
+        Self {
+            recordings,
+            store,
+            credentials,
+            settings,
+            data_dir,
+            finishing: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on no recording is started.
+    pub fn begin_to_finish(&self) {
+        self.finishing.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no recording may be started any more.
+    pub fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::SeqCst)
+    }
+}

@@ -1,0 +1,9 @@
+//! The LiveKit or OpenVidu server: its address, its tokens, its room service.
+
+mod address;
+mod rooms;
+mod token;
+
+pub use address::ServerAddress;
+pub use rooms::LivekitRooms;
+pub use token::{Credentials, ParticipantToken};

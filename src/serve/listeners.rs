@@ -1,0 +1,114 @@
+//! The sockets that the server listens on.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+
+use crate::config::Server;
+
+use super::port_holder;
+
+/// The server cannot listen where it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    #[error("server.host {host} cannot be resolved: {source}")]
+    Resolve { host: String, source: io::Error },
+    #[error("server.host {0} has no address")]
+    NoAddress(String),
+    #[error(
+        "{address} is in use by {holder}: end it, or take another port with SERVER_PORT={another}"
+    )]
+    InUse {
+        address: SocketAddr,
+        holder: String,
+        another: u16,
+    },
+    #[error("port {} may only be used by root: take one from 1024 on with SERVER_PORT", .0.port())]
+    Privileged(SocketAddr),
+    #[error("cannot listen on {address}: {source}; check server.host (TAPEDECK_SERVER_HOST)")]
+    Other {
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+/// The addresses that the configured host stands for.
+///
+/// # Errors
+/// It stands for none.
+pub fn resolve(server: &Server) -> Result<Vec<SocketAddr>, ListenError> {
+    let host = server
+        .host
+        .trim()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
+    let mut addresses: Vec<SocketAddr> = (host, server.port)
+        .to_socket_addrs()
+        .map_err(|source| ListenError::Resolve {
+            host: host.to_owned(),
+            source,
+        })?
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    if addresses.is_empty() {
+        Err(ListenError::NoAddress(host.to_owned()))
+    } else {
+        Ok(addresses)
+    }
+}
+
+/// Listens on all of `addresses`.
+///
+/// # Errors
+/// One of them cannot be listened on.
+pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+    addresses
+        .iter()
+        .map(|address| TcpListener::bind(address).map_err(|error| refusal(*address, error)))
+        .collect()
+}
+
+fn refusal(address: SocketAddr, source: io::Error) -> ListenError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse {
+            address,
+            holder: port_holder::find(address.port()).map_or_else(
+                || "a process of another user".to_owned(),
+                |holder| holder.to_string(),
+            ),
+            another: address.port().checked_add(1).unwrap_or(6080),
+        },
+        io::ErrorKind::PermissionDenied if address.port() < 1_024 => {
+            ListenError::Privileged(address)
+        }
+        _ => ListenError::Other { address, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_names_its_holder() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let error = bind(&[taken.local_addr().unwrap()])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains(&format!("(process {})", std::process::id())),
+            "{error}"
+        );
+        assert!(error.contains("SERVER_PORT="), "{error}");
+    }
+
+    #[test]
+    fn an_address_in_brackets_is_understood() {
+        let server = Server {
+            host: "[::1]".into(),
+            port: 6080,
+            ..Server::default()
+        };
+        assert_eq!(resolve(&server).unwrap(), ["[::1]:6080".parse().unwrap()]);
+    }
+}

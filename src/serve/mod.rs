@@ -1,0 +1,179 @@
+//! `tapedeck serve`
+
+mod data_folder;
+mod exposure;
+mod listeners;
+mod port_holder;
+mod signals;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use tapedeck_actors::{Recorder, RecorderSettings};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
+use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
+
+use crate::config::Settings;
+use crate::http::{self, Services};
+use crate::livekit::{Credentials, LivekitRooms};
+
+/// Handlers only translate, so two threads are enough.
+const WORKERS: usize = 2;
+
+/// How long open answers may take when the server ends, s.
+const HTTP_SHUTDOWN_TIMEOUT_S: u64 = 3;
+
+/// Why the server does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error(transparent)]
+    Exposure(#[from] exposure::ExposureError),
+    #[error(transparent)]
+    Listen(#[from] listeners::ListenError),
+    #[error(transparent)]
+    DataFolder(#[from] data_folder::DataFolderError),
+    #[error("{0}; check storage.recordings_path (RECORDINGS_PATH)")]
+    Store(#[from] StoreError),
+    #[error("livekit.url: {0}")]
+    Livekit(String),
+    #[error("the recorder cannot use the data folder {folder}: {source}")]
+    Recorder {
+        folder: String,
+        source: std::io::Error,
+    },
+    #[error("the server ended: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// Why it did not start, or what ended it.
+pub fn run(settings: Settings) -> Result<(), ServeError> {
+    // Only the first provider counts; ours is the only one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    actix_rt::System::new().block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> Result<(), ServeError> {
+    let addresses = listeners::resolve(&settings.server)?;
+    let access = exposure::decide(&settings.auth, &addresses)?;
+    // Before anything else is touched: a port in use is most often this server, running already.
+    let sockets = listeners::bind(&addresses)?;
+    let data_dir = data_folder::prepare(&settings.data)?;
+    let recordings_dir = data_dir.join(&settings.storage.recordings_path);
+    let store: Arc<dyn RecordingStore> = Arc::new(DiskStore::open(&recordings_dir)?);
+
+    let address = settings
+        .livekit
+        .url
+        .parse()
+        .map_err(|error| ServeError::Livekit(format!("{error}")))?;
+    let credentials = Credentials {
+        api_key: settings.livekit.api_key.clone(),
+        api_secret: settings.livekit.api_secret.clone(),
+    };
+    let timeout = Duration::from_millis(settings.livekit.request_timeout_ms);
+    let rooms = LivekitRooms::new(address, credentials.clone(), timeout)
+        .map_err(|error| ServeError::Livekit(error.to_string()))?;
+
+    let recorder = Recorder::launch(
+        recorder_settings(&settings, &data_dir)?,
+        Arc::new(rooms),
+        store.clone(),
+    )
+    .await
+    .map_err(|source| ServeError::Recorder {
+        folder: data_dir.display().to_string(),
+        source,
+    })?;
+
+    log::info!(
+        "tapedeck {} records rooms of {}",
+        env!("CARGO_PKG_VERSION"),
+        settings.livekit.url
+    );
+    log::info!(
+        "data is in {}, finished recordings go to {}",
+        data_dir.display(),
+        recordings_dir.display()
+    );
+    for address in &addresses {
+        log::info!("listening on http://{address}");
+    }
+    log::info!("{}", exposure::describe(&access));
+
+    let finish_timeout = Duration::from_secs(settings.server.finish_timeout_s);
+    let services = web::Data::new(Services::new(
+        Arc::new(recorder.clone()),
+        store,
+        credentials,
+        settings,
+        data_dir,
+    ));
+    let access = web::Data::new(access);
+    let shared = services.clone();
+    let mut server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .app_data(access.clone())
+            .configure(http::routes)
+            .wrap(from_fn(http::guard))
+            .wrap(from_fn(http::share))
+    })
+    .workers(WORKERS)
+    .shutdown_timeout(HTTP_SHUTDOWN_TIMEOUT_S)
+    .disable_signals();
+    for socket in sockets {
+        server = server.listen(socket)?;
+    }
+    let server = server.run();
+    let handle = server.handle();
+    let served = actix_rt::spawn(server);
+
+    signals::wait(&recorder, &services, finish_timeout).await;
+    handle.stop(true).await;
+    served.await.unwrap_or(Ok(()))?;
+    Ok(())
+}
+
+fn recorder_settings(
+    settings: &Settings,
+    data_dir: &std::path::Path,
+) -> Result<RecorderSettings, ServeError> {
+    let Settings {
+        recording,
+        video,
+        audio,
+        ..
+    } = settings;
+    Ok(RecorderSettings {
+        data_dir: data_dir.to_owned(),
+        executable: std::env::current_exe()?,
+        output: OutputSettings {
+            canvas: Canvas {
+                width: video.width,
+                height: video.height,
+                frame_rate: video.framerate,
+            },
+            video_bitrate: video.bitrate,
+            audio_bitrate: audio.bitrate,
+            encoder: video.encoder,
+            x264_preset: video.x264_preset.clone(),
+            key_frame_interval_ms: video.key_frame_interval_ms,
+        },
+        limits: CaptureLimits {
+            max_duration_ms: recording.max_duration_s * 1_000,
+            empty_room_timeout_ms: recording.empty_room_timeout_s * 1_000,
+            source_lost_timeout_ms: recording.source_lost_timeout_s * 1_000,
+            server_lost_timeout_ms: recording.server_lost_timeout_s * 1_000,
+        },
+        render_lag_ms: recording.render_lag_ms,
+        max_recordings: recording.max_recordings,
+        start_timeout: Duration::from_secs(recording.start_timeout_s),
+        stop_timeout: Duration::from_secs(recording.stop_timeout_s),
+        sync_interval: Duration::from_millis(recording.sync_interval_ms),
+    })
+}

@@ -1,0 +1,98 @@
+//! How the server ends.
+//!
+//! SIGTERM hands over: captures and renders go on, and the next server finds them. SIGINT (Ctrl-C)
+//! finishes: live recordings are stopped, rendered and delivered first; a second signal ends at
+//! once, which loses nothing either.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use tapedeck_actors::Recorder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::http::Services;
+
+/// Time between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+
+/// Returns when the server shall end.
+pub async fn wait(recorder: &Recorder, services: &Data<Services>, finish_timeout: Duration) {
+    let (mut interrupt, mut terminate) = match (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) {
+        (Ok(interrupt), Ok(terminate)) => (interrupt, terminate),
+        (Err(error), _) | (_, Err(error)) => {
+            log::error!("signals cannot be handled, the server ends: {error}");
+            return;
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {
+            hand_over(recorder).await;
+            return;
+        }
+    }
+    services.begin_to_finish();
+    finish(recorder, finish_timeout, &mut interrupt, &mut terminate).await;
+}
+
+async fn hand_over(recorder: &Recorder) {
+    match recorder.live().await.len() {
+        0 => log::info!("the server ends"),
+        running => log::info!(
+            "the server ends; {running} recordings go on and are taken over by the next server"
+        ),
+    }
+}
+
+async fn finish(
+    recorder: &Recorder,
+    timeout: Duration,
+    interrupt: &mut Signal,
+    terminate: &mut Signal,
+) {
+    let running = recorder.live().await.len();
+    if running == 0 {
+        log::info!("the server ends");
+        return;
+    }
+    log::info!(
+        "finishing {running} recordings for up to {} s; Ctrl-C again ends at once",
+        timeout.as_secs()
+    );
+    tokio::select! {
+        () = recorder.finish_all(timeout) => {}
+        () = tell_progress(recorder) => {}
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    match recorder.live().await.len() {
+        0 => log::info!("all recordings are finished, the server ends"),
+        unfinished => log::warn!("the server ends; the next one finishes {unfinished} recordings"),
+    }
+}
+
+/// Tells how far the recordings are, for ever.
+async fn tell_progress(recorder: &Recorder) {
+    loop {
+        actix_rt::time::sleep(PROGRESS_EVERY).await;
+        for session in recorder.live().await {
+            let rendered_s = session
+                .render
+                .as_ref()
+                .map_or(0, |render| render.position_ms / 1_000);
+            let length_s = session
+                .capture
+                .as_ref()
+                .map_or(0, |capture| capture.duration_ms / 1_000);
+            log::info!(
+                "{} room {}: {:?}, {rendered_s} of {length_s} s rendered",
+                session.manifest.id,
+                session.manifest.room_name,
+                session.manifest.state
+            );
+        }
+    }
+}
