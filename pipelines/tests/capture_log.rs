@@ -565,6 +565,27 @@ fn fill_small_disk(folder: &Path) {
 }
 
 #[test]
+fn a_segment_that_cannot_be_begun_costs_nothing_that_was_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let obstacle = folder.path().join("000002.tdl");
+    let mut writer = LogWriter::create(folder.path(), ID, SMALL_SEGMENTS).unwrap();
+    let first = frame(1, vec![1; 500]);
+    writer.append(&first).unwrap();
+    fs::create_dir(&obstacle).unwrap();
+    assert!(writer.append(&frame(2, vec![2; 500])).is_err());
+    // It would fit into the first segment, but readers have left that.
+    assert!(writer.append(&frame(3, "small")).is_err());
+    fs::remove_dir(&obstacle).unwrap();
+    writer.append(&frame(4, "small")).unwrap();
+    writer.flush().unwrap();
+    assert_eq!(
+        read(folder.path()),
+        (vec![first, frame(4, "small")], vec![])
+    );
+    assert!(obstacle.is_file());
+}
+
+#[test]
 fn an_event_of_a_later_version_is_read_as_unknown() {
     let event: LogEvent =
         serde_json::from_str(r#"{"event":"paused","by":"someone"}"#).unwrap_or(LogEvent::Unknown);

@@ -246,3 +246,74 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     value.copy_from_slice(&bytes[at..at + N]);
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hexadecimal(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn a_segment_header_is_as_specified() {
+        let header = SegmentHeader {
+            segment: 2,
+            marker: 0x0403_0201,
+            started_wall_ns: 0x1122_3344_5566_7788,
+            created_wall_ns: -2,
+            recording_id: "EG_1".to_owned(),
+        };
+        let bytes = header.encode();
+        let id = format!("45475f31{}", "00".repeat(48));
+        assert_eq!(
+            hexadecimal(&bytes[..92]),
+            format!(
+                "{}0100000002000000010203040000000088776655443322\
+                 11feffffffffffffff{id}",
+                hexadecimal(b"TDCAPLOG")
+            )
+        );
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
+    }
+
+    #[test]
+    fn a_record_is_as_specified() {
+        let body = Body::Frame(Frame {
+            track: 0x0102,
+            keyframe: true,
+            contiguous: true,
+            rtp: -1,
+            payload: Bytes::from_static(b"123456789"),
+        });
+        let record = Record {
+            time_ns: 3,
+            wall_ns: 4,
+            body,
+        };
+        let mut bytes = Vec::new();
+        encode_record(&mut bytes, 0x0403_0201, 5, &record).unwrap();
+        assert_eq!(hexadecimal(&bytes[..4]), "01020304");
+        let checked = "09000000010302010500000000000000\
+                       0400000000000000ffffffffffffffff313233343536373839";
+        assert_eq!(hexadecimal(&bytes[8..]), checked);
+        assert_eq!(bytes[4..8], crc32c::crc32c(&bytes[8..]).to_le_bytes());
+        // The check value of CRC-32C, so that it is no other polynomial.
+        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_record_of_a_later_kind_is_no_record() {
+        let record = Record {
+            time_ns: 0,
+            wall_ns: 0,
+            body: Body::Tick,
+        };
+        let mut bytes = Vec::new();
+        encode_record(&mut bytes, 1, 0, &record).unwrap();
+        let header = |bytes: &[u8]| RecordHeader::decode(bytes.first_chunk().unwrap()).unwrap();
+        assert_eq!(header(&bytes).into_record(Bytes::new()), Some(record));
+        bytes[12] = 99;
+        assert_eq!(header(&bytes).into_record(Bytes::new()), None);
+    }
+}

@@ -5,6 +5,7 @@
 mod event;
 mod folder;
 mod format;
+mod inspect;
 mod reader;
 mod record;
 mod segment;
@@ -16,6 +17,7 @@ pub use format::{
     FORMAT_VERSION, MAX_PAYLOAD_BYTES, MAX_RECORDING_ID_BYTES, RECORD_HEADER_BYTES,
     SEGMENT_HEADER_BYTES,
 };
+pub use inspect::*;
 pub use reader::*;
 pub use record::*;
 pub use writer::*;

@@ -37,6 +37,8 @@ pub struct LogWriter {
     /// Where the records in the buffer end.
     ends: Vec<usize>,
     last_time_ns: u64,
+    /// Whether the current segment takes no more: a reader may have gone on to the next already.
+    is_full: bool,
 }
 
 /// Where a resumed log stands.
@@ -171,7 +173,7 @@ impl LogWriter {
         encode_record(&mut self.buffer, self.header.marker, time_ns, record)?;
         let is_first = self.written_bytes + start as u64 <= SEGMENT_HEADER_BYTES as u64;
         let segment_bytes = self.written_bytes + self.buffer.len() as u64;
-        if segment_bytes > self.settings.segment_bytes && !is_first {
+        if self.is_full || segment_bytes > self.settings.segment_bytes && !is_first {
             let encoded = self.buffer.split_off(start);
             self.begin_next()?;
             self.buffer.extend_from_slice(&encoded);
@@ -254,6 +256,7 @@ impl LogWriter {
             buffer: Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4),
             ends: Vec::new(),
             last_time_ns,
+            is_full: false,
         })
     }
 
@@ -269,7 +272,9 @@ impl LogWriter {
             ..self.header.clone()
         };
         let path = segment_path(&self.folder, header.segment);
+        self.is_full = true;
         self.file = create_segment(&path, &header, &self.folder_file)?;
+        self.is_full = false;
         self.path = path;
         self.header = header;
         self.earlier_bytes += self.written_bytes;
