@@ -3,6 +3,8 @@
 //! and ends with the value that started it.
 
 pub mod children;
+pub mod content;
+pub mod findings;
 pub mod http;
 pub mod livekit;
 pub mod media;

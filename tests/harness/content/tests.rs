@@ -209,7 +209,7 @@ fn placeholders_labels_and_silence_are_seen() {
     let filter = "color=c=0x232629:s=320x180:r=25:d=4,\
         drawbox=x=120:y=50:w=80:h=80:color=0x5b6b94:t=fill,\
         drawbox=x=12:y=156:w=60:h=12:color=0xffffff:t=fill,format=yuv420p[v];\
-        sine=f=440:d=2,apad=whole_dur=4,aformat=channel_layouts=stereo[a]";
+        aevalsrc='0.3*sin(2*PI*440*t)*lt(t,2)':s=48000:d=4,aformat=channel_layouts=stereo[a]";
     run_ffmpeg(
         folder.path(),
         &[

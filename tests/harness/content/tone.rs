@@ -137,9 +137,9 @@ mod tests {
     #[test]
     fn other_pitches_and_silence_are_not_heard() {
         let sound = beeps(600.0, 0.35, &[1.0, 2.0], 3.0);
-        assert_eq!(onsets(&sound, RATE, 1_000.0), []);
-        assert_eq!(onsets(&[0.0; 48_000], RATE, 600.0), []);
-        assert_eq!(onsets(&[], RATE, 600.0), []);
+        assert_eq!(onsets(&sound, RATE, 1_000.0), Vec::<f64>::new());
+        assert_eq!(onsets(&[0.0; 48_000], RATE, 600.0), Vec::<f64>::new());
+        assert_eq!(onsets(&[], RATE, 600.0), Vec::<f64>::new());
     }
 
     #[test]
@@ -160,6 +160,7 @@ mod tests {
         let tone: Vec<f32> = (0..96_000)
             .map(|index| (TAU * 800.0 * f64::from(index) / RATE).sin() as f32)
             .collect();
-        assert_eq!(onsets(&tone, RATE, 800.0), [0.0]);
+        let found = onsets(&tone, RATE, 800.0);
+        assert!(found.len() == 1 && found[0] < 0.001, "{found:?}");
     }
 }
