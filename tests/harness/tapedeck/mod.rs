@@ -8,7 +8,7 @@ pub use api::{Recording, Reply};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
@@ -137,6 +137,17 @@ impl Tapedeck {
         self.folder.path().join("tapedeck.log")
     }
 
+    /// How far a recording has come, s of file time.
+    pub fn position(&self, recording: &Recording) -> f64 {
+        (now_ms() - recording.started_at) / 1e3
+    }
+
+    /// Waits until a recording has come that far.
+    pub async fn wait_until(&self, recording: &Recording, seconds: f64) {
+        let left = seconds - self.position(recording);
+        tokio::time::sleep(Duration::from_secs_f64(left.max(0.0))).await;
+    }
+
     /// The pids of the recording's processes, `capture` or `render`.
     pub fn children(&self, role: &str) -> Vec<i32> {
         leftovers::processes(&self.data())
@@ -178,6 +189,12 @@ impl Drop for Tapedeck {
             print_children_logs(&self.data());
         }
     }
+}
+
+/// The wall clock, Unix ms.
+pub fn now_ms() -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs_f64() * 1e3
 }
 
 /// The program under test in a clean environment, without arguments.

@@ -36,7 +36,6 @@ const KEPT: &[&str] = &[
     "GST_PLUGIN_PATH",
     "GST_REGISTRY",
     "RUST_LOG",
-    "RUST_BACKTRACE",
 ];
 
 /// Takes everything out of a command's environment that could configure the server.
