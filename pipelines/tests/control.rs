@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, CommandEnvelope, CommandError, ControlClient,
-    ControlServer, EndReason, Event, MAX_LINE_BYTES, PROTOCOL_VERSION, Role,
+    ControlServer, EndReason, Event, MAX_LINE_BYTES, PROTOCOL_VERSION, ParticipantStatus, Role,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -283,6 +283,53 @@ async fn a_command_that_this_version_does_not_know_is_refused_by_name_of_its_id(
         "{reply}"
     );
     assert!(child.commands.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_room_that_is_too_large_for_a_line_is_told_without_its_participants() {
+    let child = Child::new();
+    let participant = ParticipantStatus {
+        name: "x".repeat(MAX_LINE_BYTES / 10),
+        ..Default::default()
+    };
+    let mut snapshot = CaptureSnapshot {
+        frames: 7,
+        participants: vec![participant; 20],
+        ..Default::default()
+    };
+    child.server.publish(Event::Capture {
+        snapshot: snapshot.clone(),
+    });
+    let (_client, mut events) = child.connect().await;
+    receive(&mut events).await;
+    snapshot.participants.clear();
+    assert_eq!(
+        receive(&mut events).await,
+        Some(Event::Capture { snapshot })
+    );
+}
+
+#[tokio::test]
+async fn nothing_that_one_peer_asks_makes_a_reply_too_long_for_another() {
+    let child = Child::new();
+    let (client, mut events) = child.connect().await;
+    receive(&mut events).await;
+    let mut greedy = child.connect_raw().await;
+    let long = "x".repeat(MAX_LINE_BYTES - 100);
+    let ask = format!("{{\"id\":\"{long}\",\"command\":\"fly\"}}\n");
+    greedy.write_all(ask.as_bytes()).await.unwrap();
+    let ask = format!("{{\"id\":\"a\",\"command\":\"stop\",\"reason\":[\"{long}\"]}}\n");
+    greedy.write_all(ask.as_bytes()).await.unwrap();
+    let ask = format!("{{\"id\":\"b\",\"command\":\"{long}\"}}\n");
+    greedy.write_all(ask.as_bytes()).await.unwrap();
+    for id in ["a", "b"] {
+        let reply = read_line(&mut greedy).await;
+        assert!(reply.contains(&format!(r#""id":"{id}""#)), "{reply}");
+        assert!(reply.len() < 5_000);
+    }
+    child.server.publish(snapshot(1));
+    assert_eq!(receive(&mut events).await, Some(snapshot(1)));
+    drop(client);
 }
 
 #[tokio::test]

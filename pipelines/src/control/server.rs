@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::AbortHandle;
 
-use super::lines::read_line;
+use super::lines::{MAX_LINE_BYTES, read_line};
 use super::replies::{Arrival, Replies};
 use super::socket::{SocketFile, is_same_user};
 use super::{Command, CommandEnvelope, Event, PROTOCOL_VERSION, Role};
@@ -18,6 +18,10 @@ use super::{Command, CommandEnvelope, Event, PROTOCOL_VERSION, Role};
 const COMMAND_QUEUE: usize = 64;
 /// Replies that a connection may be behind.
 const REPLY_QUEUE: usize = 64;
+/// The longest id of a command, bytes.
+const MAX_ID_BYTES: usize = 256;
+/// The most of an error that is told, characters.
+const MAX_ERROR_CHARS: usize = 1_000;
 /// The pause after a connection could not be accepted, for want of file descriptors for instance.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -98,8 +102,10 @@ impl ControlServer {
 
     /// Sends a snapshot to every connection, and to later ones when they connect. Never waits:
     /// a connection that does not read gets only the newest snapshot.
+    ///
+    /// A snapshot that is too long for a line goes without its participants or warnings.
     pub fn publish(&self, snapshot: Event) {
-        match line(&snapshot) {
+        match line(&snapshot).or_else(|_| line(&shortened(snapshot))) {
             Ok(line) => drop(self.shared.snapshot.send_replace(Some(line))),
             Err(error) => log::error!("cannot publish a snapshot: {error}"),
         }
@@ -142,9 +148,12 @@ impl Shared {
     }
 
     fn reply(&self, id: &str, result: Result<(), String>) {
+        let error = result
+            .err()
+            .map(|error| error.chars().take(MAX_ERROR_CHARS).collect());
         match line(&Event::Reply {
             id: id.to_owned(),
-            error: result.err(),
+            error,
         }) {
             Ok(line) => {
                 self.state().replies.answered(id, line.clone());
@@ -207,9 +216,11 @@ async fn serve(
     let asked_to_close = closing.clone();
     let (reading, writing) = stream.into_split();
     let shared = &connected.0;
+    // Before the first command is taken in, or its reply could be missed.
+    let replies = shared.replies.subscribe();
     let result = tokio::select! {
         result = receive(reading, shared, commands) => result,
-        result = send(writing, shared, asked_to_close) => result,
+        result = send(writing, shared, replies, asked_to_close) => result,
         () = dropped(&mut closing) => Ok(()),
     };
     if let Err(error) = result {
@@ -258,9 +269,9 @@ async fn dropped(closing: &mut watch::Receiver<bool>) {
 async fn send(
     mut writing: OwnedWriteHalf,
     shared: &Shared,
+    mut replies: broadcast::Receiver<Arc<str>>,
     mut closing: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let mut replies = shared.replies.subscribe();
     let mut snapshots = shared.snapshot.subscribe();
     snapshots.mark_changed();
     writing.write_all(shared.hello.as_bytes()).await?;
@@ -299,6 +310,7 @@ enum Parsed {
 
 fn parse(line: &[u8]) -> Parsed {
     match serde_json::from_slice::<CommandEnvelope>(line) {
+        Ok(envelope) if envelope.id.len() > MAX_ID_BYTES => Parsed::Nothing,
         Ok(CommandEnvelope {
             id,
             command: Command::Unknown,
@@ -312,11 +324,11 @@ fn parse(line: &[u8]) -> Parsed {
                 .ok()
                 .and_then(|value| Some(value.get("id")?.as_str()?.to_owned()));
             match id {
-                Some(id) => Parsed::Refused {
+                Some(id) if id.len() <= MAX_ID_BYTES => Parsed::Refused {
                     id,
                     error: format!("malformed command: {error}"),
                 },
-                None => Parsed::Nothing,
+                _ => Parsed::Nothing,
             }
         }
     }
@@ -325,5 +337,21 @@ fn parse(line: &[u8]) -> Parsed {
 fn line(event: &Event) -> io::Result<Arc<str>> {
     let mut line = serde_json::to_string(event)?;
     line.push('\n');
+    if line.len() > MAX_LINE_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("a line of {} bytes is too long", line.len()),
+        ));
+    }
     Ok(line.into())
+}
+
+/// The snapshot without its lists.
+fn shortened(mut event: Event) -> Event {
+    match &mut event {
+        Event::Capture { snapshot } => snapshot.participants.clear(),
+        Event::Render { snapshot } => snapshot.warnings.clear(),
+        _ => {}
+    }
+    event
 }
