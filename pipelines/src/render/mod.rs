@@ -1,5 +1,128 @@
 //! The render process: follows the capture log and makes the output.
+//!
+//! The render is a function of the log: rendered again, the same picture, sound and times come
+//! out. It stays a little behind the live edge, so that late packets and sender reports are known
+//! when their time comes, and never drops anything for want of time.
 
 pub mod labels;
 pub mod mp4;
+
+mod control;
+mod decode;
+mod follower;
+mod output;
+mod picture;
+mod process;
+mod room;
+mod session;
+mod sound;
 mod timeline;
+
+pub use control::RenderControl;
+pub use process::run_job;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use gstreamer as gst;
+
+use crate::control::{OutputFile, RenderState};
+use crate::job::RenderJob;
+use crate::log::LogError;
+
+/// Media are not placed earlier than this before their arrival, ns: what the log tells of a
+/// track's clock must be known by then.
+const HOLD_NS: i64 = 1_000_000_000;
+
+/// Why a recording was not rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    #[error("the job is of protocol {0}, newer than this program: start the program that sent it")]
+    Protocol(u32),
+    #[error("cannot use GStreamer: {0}")]
+    Framework(String),
+    #[error("cannot read the capture log: {0}")]
+    Log(#[from] LogError),
+    #[error("cannot use the folder {path}: {source}")]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot listen on {path}: {source}")]
+    Socket {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Picture(#[from] picture::PictureError),
+    #[error(transparent)]
+    Output(#[from] output::OutputError),
+    #[error("cannot finish the file: {0}")]
+    Finalise(#[from] mp4::Mp4Error),
+}
+
+/// Renders the log in `job.folder` to `job.output`, following it until it ends. Blocking. What an
+/// earlier render left unfinished is written over.
+///
+/// # Errors
+/// The log cannot be read, the encoders fail, or the output cannot be written. The log is never
+/// touched: the render can always be repeated.
+pub fn render(job: &RenderJob, control: &RenderControl) -> Result<OutputFile, RenderError> {
+    let result = render_to_file(job, control);
+    control.update(true, |snapshot| match &result {
+        Ok(output) => {
+            snapshot.state = RenderState::Finished;
+            snapshot.lag_ms = 0;
+            snapshot.output = Some(output.clone());
+        }
+        Err(error) => {
+            snapshot.state = RenderState::Failed;
+            snapshot.failure = Some(error.to_string());
+        }
+    });
+    result
+}
+
+fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile, RenderError> {
+    if job.protocol > crate::control::PROTOCOL_VERSION {
+        return Err(RenderError::Protocol(job.protocol));
+    }
+    gst::init().map_err(|error| RenderError::Framework(error.to_string()))?;
+    let folder = job.folder.join("render");
+    make_folder(&folder)?;
+    if let Some(parent) = job.output.parent() {
+        make_folder(parent)?;
+    }
+    let fragmented = folder.join("part.mp4");
+    session::Session::new(job, control, &fragmented)?.run()?;
+    let summary = mp4::finalise(&fragmented, &job.output)?;
+    // It can be rendered again, and the finished file takes as much space.
+    if let Err(error) = std::fs::remove_file(&fragmented) {
+        log::warn!("cannot remove {}: {error}", fragmented.display());
+    }
+    Ok(OutputFile {
+        path: job.output.clone(),
+        size_bytes: summary.size,
+        duration_ms: milliseconds(summary.duration),
+        sha256: summary
+            .sha256
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        width: summary.width,
+        height: summary.height,
+    })
+}
+
+fn make_folder(path: &Path) -> Result<(), RenderError> {
+    std::fs::create_dir_all(path).map_err(|source| RenderError::Folder {
+        path: path.into(),
+        source,
+    })
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from((duration.as_nanos() + 500_000) / 1_000_000).unwrap_or(u64::MAX)
+}

@@ -61,6 +61,10 @@ impl AudioPlacement {
             return None;
         }
         if missing > 0 {
+            let continued = next.position.saturating_add(missing);
+            if missing <= CONCEALED && target.saturating_sub(continued).abs() <= JUMP {
+                return Some(self.anchor(rtp, length, continued, missing));
+            }
             // A gap takes any correction unheard, as long as sound does not overlap.
             let position = target.max(next.position);
             let room = position - next.position;
@@ -94,6 +98,15 @@ impl AudioPlacement {
             position: next.position + placed.length,
         });
         Some(placed)
+    }
+
+    /// From which sample on a packet that should be heard at `target` is needed: where the sound
+    /// before it ends, as a short gap is concealed from there.
+    pub fn needed_from(&self, target: i64) -> i64 {
+        self.next
+            .map(|next| next.position)
+            .filter(|position| target.saturating_sub(*position) < RATE)
+            .map_or(target, |position| position.min(target))
     }
 
     fn anchor(&mut self, rtp: i64, length: i64, position: i64, conceal: i64) -> Placed {

@@ -10,8 +10,8 @@ mod simulation;
 mod track_clock;
 mod window;
 
-pub use audio_placement::{AudioPlacement, CONCEALED, Placed, opus_samples};
+pub use audio_placement::{AudioPlacement, Placed, opus_samples};
 pub use participant_clock::ParticipantClock;
 pub use report_clock::rtp_to_ns;
 pub use rhythm::{Rhythm, SourceRate};
-pub use scene::{Scene, Tile, TileKind};
+pub use scene::{Scene, Tile};

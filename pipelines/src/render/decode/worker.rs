@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use gstreamer as gst;
+
+use super::{DecodeError, Decoder, Input};
+
+/// Input of one track for its decoder.
+#[derive(Clone)]
+pub struct Task {
+    pub decoder: Arc<Decoder>,
+    pub input: Vec<Input>,
+}
+
+/// What became of a task.
+#[derive(Debug)]
+pub struct Outcome {
+    /// For each input that was decoded, what came out.
+    pub output: Vec<Vec<gst::Sample>>,
+    /// Why the input after those was not decoded, if there is one.
+    pub error: Option<DecodeError>,
+}
+
+/// Runs decoders on a thread of their own, so that one that hangs can be left behind.
+pub struct DecodeWorker {
+    thread: Option<WorkerThread>,
+    patience: Duration,
+}
+
+struct WorkerThread {
+    tasks: Sender<(Arc<Vec<Task>>, usize)>,
+    outcomes: Receiver<Outcome>,
+}
+
+impl DecodeWorker {
+    /// A worker that gives up a task after `patience` of wall time. Long enough that a busy
+    /// machine is not taken for a decoder that hangs.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            thread: None,
+            patience,
+        }
+    }
+
+    /// Carries out all tasks; the outcomes are in their order.
+    pub fn run(&mut self, tasks: Vec<Task>) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(tasks.len());
+        if tasks.is_empty() {
+            return outcomes;
+        }
+        let tasks = Arc::new(tasks);
+        while outcomes.len() < tasks.len() {
+            let thread = self.thread.get_or_insert_with(start);
+            if thread
+                .tasks
+                .send((Arc::clone(&tasks), outcomes.len()))
+                .is_err()
+            {
+                self.thread = None;
+                outcomes.push(stuck());
+                continue;
+            }
+            while outcomes.len() < tasks.len() {
+                match thread.outcomes.recv_timeout(self.patience) {
+                    Ok(outcome) => outcomes.push(outcome),
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                        // The thread is left to itself: it ends when its decoder comes back.
+                        self.thread = None;
+                        outcomes.push(stuck());
+                        break;
+                    }
+                }
+            }
+        }
+        outcomes
+    }
+}
+
+fn stuck() -> Outcome {
+    Outcome {
+        output: Vec::new(),
+        error: Some(DecodeError::Stuck),
+    }
+}
+
+fn start() -> WorkerThread {
+    let (tasks, orders) = mpsc::channel::<(Arc<Vec<Task>>, usize)>();
+    let (results, outcomes) = mpsc::channel();
+    thread::spawn(move || {
+        for (tasks, first) in orders {
+            for task in &tasks[first..] {
+                if results.send(carry_out(task)).is_err() {
+                    return;
+                }
+            }
+        }
+    });
+    WorkerThread { tasks, outcomes }
+}
+
+fn carry_out(task: &Task) -> Outcome {
+    let mut output = Vec::with_capacity(task.input.len());
+    for input in &task.input {
+        match task.decoder.push(input) {
+            Ok(samples) => output.push(samples),
+            Err(error) => {
+                return Outcome {
+                    output,
+                    error: Some(error),
+                };
+            }
+        }
+    }
+    Outcome {
+        output,
+        error: None,
+    }
+}

@@ -1,0 +1,97 @@
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use super::RenderControl;
+use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record};
+
+/// How long to wait at the live edge before looking again.
+const POLL: Duration = Duration::from_millis(30);
+
+/// Reads the log as far as it is asked to, waiting for capture where it must.
+pub struct Follower<'a> {
+    reader: LogReader,
+    control: &'a RenderControl,
+    log_is_final: bool,
+    /// The first record beyond what was asked for.
+    held: Option<Record>,
+    newest_ns: u64,
+    end_ns: Option<u64>,
+}
+
+impl<'a> Follower<'a> {
+    /// Opens the log in `folder`; waits for it unless it is final.
+    pub fn open(
+        folder: &Path,
+        control: &'a RenderControl,
+        log_is_final: bool,
+    ) -> Result<Self, LogError> {
+        let reader = loop {
+            let is_final = log_is_final || control.finish_requested();
+            match LogReader::open(folder) {
+                Err(LogError::Missing(_)) if !is_final => thread::sleep(POLL),
+                other => break other?,
+            }
+        };
+        Ok(Self {
+            reader,
+            control,
+            log_is_final,
+            held: None,
+            newest_ns: 0,
+            end_ns: None,
+        })
+    }
+
+    /// Hands over all records up to `limit_ns` of recording time. What is handed over depends on
+    /// the log alone, never on how fast it grows.
+    pub fn read_until(
+        &mut self,
+        limit_ns: u64,
+        mut take: impl FnMut(Record),
+    ) -> Result<(), LogError> {
+        if let Some(record) = self.held.take_if(|record| record.time_ns <= limit_ns) {
+            take(record);
+        }
+        while self.held.is_none() && self.end_ns.is_none() {
+            // Asked before reading: what was written until then is seen.
+            let is_final = self.log_is_final || self.control.finish_requested();
+            match self.reader.next()? {
+                Next::Record(record) => {
+                    self.newest_ns = self.newest_ns.max(record.time_ns);
+                    if let Body::Event(LogEvent::RecordingEnded { .. }) = record.body {
+                        self.end_ns = Some(record.time_ns);
+                    } else if record.time_ns <= limit_ns {
+                        take(record);
+                    } else {
+                        self.held = Some(record);
+                    }
+                }
+                Next::Edge if is_final => self.end_ns = Some(self.newest_ns),
+                Next::Edge => {
+                    self.control.update(false, |snapshot| {
+                        let position_ns = snapshot.position_ms * 1_000_000;
+                        snapshot.lag_ms = self.newest_ns.saturating_sub(position_ns) / 1_000_000;
+                    });
+                    thread::sleep(POLL);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where recording time ended, once the end has been read, ns.
+    pub fn end_ns(&self) -> Option<u64> {
+        self.end_ns.filter(|_| self.held.is_none())
+    }
+
+    /// Recording time of the newest record read, ns.
+    pub fn newest_ns(&self) -> u64 {
+        self.newest_ns
+    }
+
+    /// What could not be read.
+    pub fn damage(&self) -> &[Damage] {
+        self.reader.damage()
+    }
+}

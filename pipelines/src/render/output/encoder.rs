@@ -1,0 +1,390 @@
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+
+use super::{FragmentFile, OutputError};
+use crate::job::{OutputSettings, VideoEncoder};
+use crate::render::picture::{Canvas, PictureError};
+use crate::render::sound::{RATE, Stereo};
+
+/// Pictures that may wait for the encoder; each is a whole canvas.
+const PICTURE_QUEUE: u64 = 4;
+/// How long encoder and muxer may make no progress before they are given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An AAC encoder of GStreamer.
+struct AacEncoder {
+    element: &'static str,
+    /// Samples of silence that it puts before the sound.
+    priming: usize,
+    /// The sample format that it takes.
+    float: bool,
+}
+
+/// AAC encoders, the cheapest first.
+const AAC_ENCODERS: [AacEncoder; 2] = [
+    AacEncoder {
+        element: "voaacenc",
+        priming: 1_600,
+        float: false,
+    },
+    AacEncoder {
+        element: "avenc_aac",
+        priming: 1_024,
+        float: true,
+    },
+];
+
+/// Encodes pictures and sound into a fragmented MP4.
+pub struct Encoder {
+    pipeline: gst::Pipeline,
+    bus: gst::Bus,
+    pictures: gst_app::AppSrc,
+    sound: gst_app::AppSrc,
+    pool: gst_video::VideoBufferPool,
+    file: Arc<Mutex<FragmentFile>>,
+    aac: &'static AacEncoder,
+    priming_left: usize,
+    sound_position: u64,
+    /// Bytes of pictures that may wait.
+    queue_bytes: u64,
+    key_interval_ns: u64,
+    next_key_ns: u64,
+    frames: u64,
+}
+
+impl Encoder {
+    /// Starts encoders that write to `path`.
+    pub fn new(
+        settings: &OutputSettings,
+        canvas: &Canvas,
+        path: &Path,
+    ) -> Result<Self, OutputError> {
+        let aac = AAC_ENCODERS
+            .iter()
+            .find(|encoder| gst::ElementFactory::find(encoder.element).is_some())
+            .ok_or_else(|| OutputError::Missing {
+                action: "encode AAC",
+                detail: "neither voaacenc nor avenc_aac is installed".into(),
+                package: "gstreamer1.0-plugins-bad or gstreamer1.0-libav",
+            })?;
+        let pipeline = parse(&description(settings, aac))?;
+        let bus = pipeline
+            .bus()
+            .ok_or_else(|| failure("find the bus", "there is none"))?;
+        let pictures = source(&pipeline, "pictures")?;
+        let sound = source(&pipeline, "sound")?;
+        pictures.set_caps(Some(&picture_caps(canvas)?));
+        sound.set_caps(Some(&sound_caps(aac)));
+        let file = FragmentFile::create(path).map_err(|source| OutputError::Write {
+            path: path.into(),
+            source,
+        })?;
+        let file = Arc::new(Mutex::new(file));
+        write_to(&pipeline, &file)?;
+        let pool = picture_pool(canvas)?;
+        pipeline.set_state(gst::State::Playing).map_err(|error| {
+            let detail = bus_error(&bus).unwrap_or_else(|| error.to_string());
+            failure("start the encoders", detail)
+        })?;
+        Ok(Self {
+            pipeline,
+            bus,
+            pictures,
+            sound,
+            pool,
+            file,
+            aac,
+            priming_left: aac.priming,
+            sound_position: 0,
+            queue_bytes: canvas.info().size() as u64 * PICTURE_QUEUE,
+            key_interval_ns: u64::from(settings.key_frame_interval_ms.max(100)) * 1_000_000,
+            next_key_ns: 0,
+            frames: 0,
+        })
+    }
+
+    /// Encodes the canvas as the picture of a moment, ns.
+    pub fn picture(
+        &mut self,
+        canvas: &Canvas,
+        time_ns: u64,
+        duration_ns: u64,
+    ) -> Result<(), OutputError> {
+        self.wait_for_room()?;
+        let buffer = self
+            .pool
+            .acquire_buffer(None)
+            .map_err(|error| failure("get a buffer", error))?;
+        let mut buffer = canvas
+            .copy_into(buffer)
+            .map_err(|error: PictureError| failure("copy the canvas", error))?;
+        let time = gst::ClockTime::from_nseconds(time_ns);
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(time);
+            buffer.set_duration(gst::ClockTime::from_nseconds(duration_ns));
+        }
+        if time_ns >= self.next_key_ns {
+            // Counting frames would not do: the frame rate is not constant.
+            self.next_key_ns = time_ns + self.key_interval_ns;
+            let event = gst_video::DownstreamForceKeyUnitEvent::builder()
+                .timestamp(time)
+                .stream_time(time)
+                .running_time(time)
+                .all_headers(true)
+                .build();
+            self.pictures.send_event(event);
+        }
+        self.pictures
+            .push_buffer(buffer)
+            .map_err(|error| self.error("encode a picture", error))?;
+        self.frames += 1;
+        Ok(())
+    }
+
+    /// Encodes the next samples. The first ones make up for the encoder's delay and are dropped.
+    pub fn sound(&mut self, samples: &[Stereo]) -> Result<(), OutputError> {
+        let skipped = self.priming_left.min(samples.len());
+        self.priming_left -= skipped;
+        let samples = &samples[skipped..];
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let at = |position: u64| {
+            gst::ClockTime::from_nseconds(
+                (u128::from(position) * 1_000_000_000 / u128::from(RATE)) as u64,
+            )
+        };
+        let mut buffer = gst::Buffer::from_mut_slice(bytes(samples, self.aac.float));
+        let end = self.sound_position + samples.len() as u64;
+        if let Some(buffer) = buffer.get_mut() {
+            buffer.set_pts(at(self.sound_position));
+            buffer.set_duration(at(end) - at(self.sound_position));
+        }
+        self.sound_position = end;
+        self.sound
+            .push_buffer(buffer)
+            .map(|_| ())
+            .map_err(|error| self.error("encode sound", error))
+    }
+
+    /// Pictures encoded so far.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        lock(&self.file).bytes()
+    }
+
+    /// Encodes what is left and closes the file.
+    pub fn finish(self) -> Result<(), OutputError> {
+        let _ = self.pictures.end_of_stream();
+        let _ = self.sound.end_of_stream();
+        let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
+        let mut written = self.bytes();
+        loop {
+            let patience = gst::ClockTime::from_seconds(PATIENCE.as_secs());
+            match self.bus.timed_pop_filtered(patience, &wanted) {
+                Some(message) if message.type_() == gst::MessageType::Eos => return Ok(()),
+                Some(message) => return Err(self.told("finish the file", &message)),
+                None if self.bytes() > written => written = self.bytes(),
+                None => return Err(failure("finish the file", "the encoders do not end")),
+            }
+        }
+    }
+
+    /// Waits until the encoder has taken enough pictures. Not left to the queue itself: a push
+    /// that waits there does not return when the encoder fails.
+    fn wait_for_room(&self) -> Result<(), OutputError> {
+        let begun = Instant::now();
+        loop {
+            if let Some(message) = self.bus.pop_filtered(&[gst::MessageType::Error]) {
+                return Err(self.told("encode", &message));
+            }
+            if self.pictures.current_level_bytes() < self.queue_bytes {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(failure("encode a picture", "the encoder hangs"));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn error(&self, action: &'static str, flow: gst::FlowError) -> OutputError {
+        match self.bus.pop_filtered(&[gst::MessageType::Error]) {
+            Some(message) => self.told(action, &message),
+            None => failure(action, flow),
+        }
+    }
+
+    /// The error of a bus message; that of the file, if it is behind it.
+    fn told(&self, action: &'static str, message: &gst::Message) -> OutputError {
+        let mut file = lock(&self.file);
+        if let Some(source) = file.take_failure() {
+            return OutputError::Write {
+                path: file.path().into(),
+                source,
+            };
+        }
+        match message.view() {
+            gst::MessageView::Error(error) => failure(action, error.error()),
+            _ => failure(action, "no reason was given"),
+        }
+    }
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        let _ = self.pipeline.set_state(gst::State::Null);
+    }
+}
+
+/// The pipeline as text. x264 decides the same on every run only without its buffer model, and
+/// is quick and small without looking ahead; B-frames would delay the picture.
+fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
+    let kbits = settings.video_bitrate.div_ceil(1_000).max(1);
+    let video = match settings.encoder {
+        VideoEncoder::X264 => format!(
+            "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
+             threads=2 sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
+             ! video/x-h264,profile=high,stream-format=avc",
+            settings.x264_preset
+        ),
+        VideoEncoder::Openh264 => format!(
+            "openh264enc bitrate={} rate-control=bitrate complexity=low gop-size=100000 \
+             multi-thread=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
+            settings.video_bitrate
+        ),
+    };
+    format!(
+        "appsrc name=pictures format=time is-live=false block=false max-bytes=0 max-buffers=0 \
+         ! {video} ! mux. \
+         appsrc name=sound format=time is-live=false block=false max-bytes=0 \
+         ! {aac} bitrate={audio_bitrate} ! mux. \
+         mp4mux name=mux fragment-duration=1000 fragment-mode=dash-or-mss streamable=true \
+         ! appsink name=file sync=false async=false max-buffers=16",
+        aac = aac.element,
+        audio_bitrate = settings.audio_bitrate,
+    )
+}
+
+fn parse(description: &str) -> Result<gst::Pipeline, OutputError> {
+    gst::parse::launch(description)
+        .map_err(|error| OutputError::Missing {
+            action: "make the encoders",
+            detail: error.to_string(),
+            package: "gstreamer1.0-plugins-good, -bad and -ugly, or choose another encoder",
+        })?
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| failure("make the encoders", "they are no pipeline"))
+}
+
+fn source(pipeline: &gst::Pipeline, name: &str) -> Result<gst_app::AppSrc, OutputError> {
+    pipeline
+        .by_name(name)
+        .and_then(|element| element.downcast().ok())
+        .ok_or_else(|| failure("make the encoders", format!("{name} is missing")))
+}
+
+/// Lets the muxer's output go to the file, on the muxer's thread.
+fn write_to(pipeline: &gst::Pipeline, file: &Arc<Mutex<FragmentFile>>) -> Result<(), OutputError> {
+    let sink: gst_app::AppSink = pipeline
+        .by_name("file")
+        .and_then(|element| element.downcast().ok())
+        .ok_or_else(|| failure("make the encoders", "the sink is missing"))?;
+    let file = Arc::clone(file);
+    sink.set_callbacks(
+        gst_app::AppSinkCallbacks::builder()
+            .new_sample(move |sink| {
+                let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+                let mut file = lock(&file);
+                let lists = sample.buffer_list_owned();
+                let buffers = lists
+                    .iter()
+                    .flat_map(|list| list.iter_owned())
+                    .chain(sample.buffer_owned());
+                for buffer in buffers {
+                    let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+                    file.write(&map).map_err(|()| gst::FlowError::Error)?;
+                }
+                Ok(gst::FlowSuccess::Ok)
+            })
+            .build(),
+    );
+    Ok(())
+}
+
+/// Caps of the canvas with a variable frame rate, as unchanged pictures are left out.
+fn picture_caps(canvas: &Canvas) -> Result<gst::Caps, OutputError> {
+    let mut caps = canvas
+        .info()
+        .to_caps()
+        .map_err(|error| failure("describe the canvas", error))?;
+    if let Some(caps) = caps.get_mut() {
+        caps.set("framerate", gst::Fraction::new(0, 1));
+    }
+    Ok(caps)
+}
+
+fn sound_caps(aac: &AacEncoder) -> gst::Caps {
+    gst::Caps::builder("audio/x-raw")
+        .field("format", if aac.float { "F32LE" } else { "S16LE" })
+        .field("layout", "interleaved")
+        .field("rate", RATE as i32)
+        .field("channels", 2)
+        .build()
+}
+
+fn picture_pool(canvas: &Canvas) -> Result<gst_video::VideoBufferPool, OutputError> {
+    let info = canvas.info();
+    let pool = gst_video::VideoBufferPool::new();
+    let mut config = pool.config();
+    let caps = info
+        .to_caps()
+        .map_err(|error| failure("describe the canvas", error))?;
+    config.set_params(Some(&caps), info.size() as u32, 2, 0);
+    pool.set_config(config)
+        .map_err(|error| failure("make the picture pool", error))?;
+    pool.set_active(true)
+        .map_err(|error| failure("make the picture pool", error))?;
+    Ok(pool)
+}
+
+fn bytes(samples: &[Stereo], float: bool) -> Vec<u8> {
+    let values = samples.iter().flatten();
+    if float {
+        values.flat_map(|value| value.to_le_bytes()).collect()
+    } else {
+        values
+            .flat_map(|value| ((value * 32_767.0).round() as i16).to_le_bytes())
+            .collect()
+    }
+}
+
+fn bus_error(bus: &gst::Bus) -> Option<String> {
+    let message = bus.pop_filtered(&[gst::MessageType::Error])?;
+    match message.view() {
+        gst::MessageView::Error(error) => Some(error.error().to_string()),
+        _ => None,
+    }
+}
+
+fn failure(action: &'static str, detail: impl std::fmt::Display) -> OutputError {
+    OutputError::Pipeline {
+        action,
+        detail: detail.to_string(),
+    }
+}
+
+fn lock(file: &Mutex<FragmentFile>) -> MutexGuard<'_, FragmentFile> {
+    file.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,41 @@
+//! Encoders, muxer and the file they write to.
+
+mod encoder;
+mod fragment_file;
+
+pub use encoder::Encoder;
+pub use fragment_file::FragmentFile;
+
+/// Why the output could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// A plugin is not installed.
+    #[error("cannot {action}: {detail}; install {package}")]
+    Missing {
+        action: &'static str,
+        detail: String,
+        package: &'static str,
+    },
+    /// The file could not be written.
+    #[error("cannot write {path}: {source}{hint}", hint = space_hint(source))]
+    Write {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// An encoder or the muxer failed.
+    #[error("cannot {action}: {detail}")]
+    Pipeline {
+        action: &'static str,
+        detail: String,
+    },
+}
+
+fn space_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            ": free some space, the render begins again by itself"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,210 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gstreamer as gst;
+
+use super::stretch::stretch;
+use super::track_sound::{TrackSound, fade_in, fade_out};
+use super::{RATE, Stereo};
+use crate::log::{Frame, TrackInfo};
+use crate::render::HOLD_NS;
+use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task};
+use crate::render::timeline::{AudioPlacement, Placed, opus_samples};
+
+/// What an Opus encoder delays sound by, samples (`OPUS_GET_LOOKAHEAD` of libopus at 48 kHz).
+const OPUS_DELAY: i64 = 312;
+/// Sound below this is silence: moving it is not heard.
+const QUIET: f32 = 0.005;
+/// Packets that wait for their time; more are dropped, oldest first.
+const QUEUE_LIMIT: usize = 2_000;
+
+/// One audio track: its packets on the way to the mix.
+pub struct AudioTrack {
+    info: TrackInfo,
+    queue: VecDeque<Packet>,
+    decoder: Option<Arc<Decoder>>,
+    placement: AudioPlacement,
+    sound: TrackSound,
+    quiet: bool,
+    /// What the decoder is asked for at the moment.
+    planned: Vec<Plan>,
+}
+
+struct Packet {
+    rtp: i64,
+    arrival_ns: i64,
+    payload: Bytes,
+}
+
+/// Where the decoder's answers go, one per input.
+enum Plan {
+    Concealed {
+        position: i64,
+        length: i64,
+        ends: bool,
+    },
+    Packet(Placed),
+}
+
+impl AudioTrack {
+    /// A track whose sound is mixed from sample `position` on.
+    pub fn new(info: TrackInfo, position: u64) -> Self {
+        let mut sound = TrackSound::default();
+        sound.start_at(position as i64);
+        Self {
+            info,
+            queue: VecDeque::new(),
+            decoder: None,
+            placement: AudioPlacement::default(),
+            sound,
+            quiet: true,
+            planned: Vec::new(),
+        }
+    }
+
+    pub fn info(&self) -> &TrackInfo {
+        &self.info
+    }
+
+    /// Takes a packet in order of arrival.
+    pub fn receive(&mut self, frame: Frame, arrival_ns: i64) {
+        if self.queue.len() >= QUEUE_LIMIT {
+            self.queue.pop_front();
+        }
+        self.queue.push_back(Packet {
+            rtp: frame.rtp,
+            arrival_ns,
+            payload: frame.payload,
+        });
+    }
+
+    /// Whether all of it has been mixed.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.sound.is_empty()
+    }
+
+    /// What has to be decoded for the mix up to sample `until`; `place` gives the recording time
+    /// of RTP time, ns. The answer goes to [`AudioTrack::decoded`].
+    pub fn due(
+        &mut self,
+        until: u64,
+        place: impl Fn(i64) -> Option<i64>,
+    ) -> Result<Option<Task>, DecodeError> {
+        let mut input = Vec::new();
+        while let Some(packet) = self.queue.front() {
+            let Some(time_ns) = place(packet.rtp) else {
+                break;
+            };
+            let target = samples(time_ns) - OPUS_DELAY;
+            let needed = self
+                .placement
+                .needed_from(target)
+                .max(samples(packet.arrival_ns - HOLD_NS));
+            if needed > until as i64 {
+                break;
+            }
+            let Some(packet) = self.queue.pop_front() else {
+                break;
+            };
+            let Some(length) = opus_samples(&packet.payload) else {
+                continue;
+            };
+            let rtp = to_samples(packet.rtp, self.info.clock_rate);
+            let Some(placed) = self.placement.place(rtp, length, target, self.quiet) else {
+                continue;
+            };
+            if placed.conceal > 0 {
+                self.planned.push(Plan::Concealed {
+                    position: placed.position - placed.conceal,
+                    length: placed.conceal,
+                    ends: placed.fresh,
+                });
+                input.push(Input::Lost(placed.conceal as u64 * 1_000_000_000 / RATE));
+            }
+            self.planned.push(Plan::Packet(placed));
+            input.push(Input::Frame(packet.payload));
+        }
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let decoder = match &self.decoder {
+            Some(decoder) => Arc::clone(decoder),
+            None => Arc::clone(
+                self.decoder
+                    .insert(Arc::new(Decoder::new(self.info.codec)?)),
+            ),
+        };
+        Ok(Some(Task { decoder, input }))
+    }
+
+    /// Takes the answer to [`AudioTrack::due`]; returns the error if the decoder failed.
+    pub fn decoded(&mut self, outcome: Outcome) -> Option<DecodeError> {
+        let plans = std::mem::take(&mut self.planned);
+        for (plan, output) in plans.into_iter().zip(outcome.output) {
+            let mut sound = stereo(&output);
+            match plan {
+                Plan::Concealed {
+                    position,
+                    length,
+                    ends,
+                } => {
+                    // A concealed stretch is rounded up to whole frames of the codec.
+                    sound.truncate(length as usize);
+                    if ends {
+                        fade_out(&mut sound);
+                    }
+                    self.sound.write(position, &sound);
+                }
+                Plan::Packet(placed) => {
+                    let peak = sound
+                        .iter()
+                        .flatten()
+                        .fold(0f32, |peak, v| peak.max(v.abs()));
+                    self.quiet = peak < QUIET;
+                    if placed.fresh {
+                        fade_in(&mut sound);
+                    }
+                    self.sound
+                        .write(placed.position, &stretch(sound, placed.length as usize));
+                }
+            }
+        }
+        if outcome.error.is_some() {
+            self.decoder = None;
+        }
+        outcome.error
+    }
+
+    /// Adds the track's next samples to the mix.
+    pub fn mix_into(&mut self, mix: &mut [Stereo]) {
+        self.sound.mix_into(mix);
+    }
+}
+
+fn samples(time_ns: i64) -> i64 {
+    to_samples(time_ns, 1_000_000_000)
+}
+
+fn to_samples(ticks: i64, clock_rate: u32) -> i64 {
+    if u64::from(clock_rate) == RATE {
+        return ticks;
+    }
+    let samples = i128::from(ticks) * i128::from(RATE);
+    samples.div_euclid(i128::from(clock_rate.max(1))) as i64
+}
+
+/// Interleaved 16-bit stereo of decoded samples.
+fn stereo(output: &[gst::Sample]) -> Vec<Stereo> {
+    let mut sound = Vec::new();
+    for buffer in output.iter().filter_map(|sample| sample.buffer()) {
+        let Ok(map) = buffer.map_readable() else {
+            continue;
+        };
+        sound.extend(map.chunks_exact(4).map(|bytes| {
+            [[bytes[0], bytes[1]], [bytes[2], bytes[3]]]
+                .map(|value| f32::from(i16::from_le_bytes(value)) / 32_768.0)
+        }));
+    }
+    sound
+}

@@ -1,0 +1,111 @@
+use std::collections::VecDeque;
+
+use super::Stereo;
+
+/// Samples over which sound that begins or ends abruptly is faded (2.5 ms).
+const FADE: usize = 120;
+
+/// The decoded sound of a track that has not been mixed yet, in its place.
+#[derive(Clone, Debug, Default)]
+pub struct TrackSound {
+    /// Number of the first sample kept.
+    start: i64,
+    samples: VecDeque<Stereo>,
+}
+
+impl TrackSound {
+    /// Puts sound at a position. What comes before the part already mixed is lost; what overlaps
+    /// sound written before is left out.
+    pub fn write(&mut self, position: i64, sound: &[Stereo]) {
+        let end = self.end();
+        let skipped = end.saturating_sub(position).max(0) as usize;
+        let Some(sound) = sound.get(skipped..).filter(|rest| !rest.is_empty()) else {
+            return;
+        };
+        let gap = position.saturating_sub(end).max(0) as usize;
+        self.samples.extend(std::iter::repeat_n([0.0; 2], gap));
+        self.samples.extend(sound);
+    }
+
+    /// Adds the sound from where the last mix ended to the samples of `mix` and forgets it. Sound
+    /// that ends within is faded out.
+    pub fn mix_into(&mut self, mix: &mut [Stereo]) {
+        let count = self.samples.len();
+        if count > 0 && count < mix.len() {
+            let fade = FADE.min(count);
+            for (step, sample) in self.samples.iter_mut().rev().take(fade).enumerate() {
+                let gain = step as f32 / fade as f32;
+                *sample = sample.map(|value| value * gain);
+            }
+        }
+        let take = count.min(mix.len());
+        for (sum, sample) in mix.iter_mut().zip(self.samples.drain(..take)) {
+            sum[0] += sample[0];
+            sum[1] += sample[1];
+        }
+        self.start += mix.len() as i64;
+    }
+
+    /// Number of the first sample that is not written yet.
+    fn end(&self) -> i64 {
+        self.start + self.samples.len() as i64
+    }
+
+    /// Starts at another sample; only for a track that has no sound yet.
+    pub fn start_at(&mut self, position: i64) {
+        self.start = position;
+    }
+
+    /// Whether nothing is left to mix.
+    pub fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+}
+
+/// Fades the beginning of sound that nothing leads up to.
+pub fn fade_in(sound: &mut [Stereo]) {
+    let fade = FADE.min(sound.len());
+    for (step, sample) in sound.iter_mut().take(fade).enumerate() {
+        let gain = step as f32 / fade as f32;
+        *sample = sample.map(|value| value * gain);
+    }
+}
+
+/// Fades the end of sound that nothing follows.
+pub fn fade_out(sound: &mut [Stereo]) {
+    let fade = FADE.min(sound.len());
+    for (step, sample) in sound.iter_mut().rev().take(fade).enumerate() {
+        let gain = step as f32 / fade as f32;
+        *sample = sample.map(|value| value * gain);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_is_mixed_where_it_was_put() {
+        let mut sound = TrackSound::default();
+        sound.write(3, &[[0.5, 0.25]; 400]);
+        let mut mix = vec![[0.0; 2]; 10];
+        sound.mix_into(&mut mix);
+        assert_eq!(mix[2], [0.0; 2]);
+        assert_eq!(mix[3], [0.5, 0.25]);
+        let mut rest = vec![[0.0; 2]; 100];
+        sound.mix_into(&mut rest);
+        assert_eq!(rest[99], [0.5, 0.25]);
+    }
+
+    #[test]
+    fn sound_that_comes_too_late_is_lost() {
+        let mut sound = TrackSound::default();
+        sound.mix_into(&mut [[0.0; 2]; 100]);
+        sound.write(90, &[[1.0; 2]; 400]);
+        let mut mix = vec![[0.0; 2]; 100];
+        sound.mix_into(&mut mix);
+        assert_eq!(mix[0], [1.0; 2]);
+        sound.write(0, &[[1.0; 2]; 50]);
+        assert_eq!(sound.end(), 490);
+    }
+}
