@@ -3,6 +3,7 @@
 //! and ends with the value that started it.
 
 pub mod children;
+pub mod clients;
 pub mod content;
 pub mod findings;
 pub mod http;
