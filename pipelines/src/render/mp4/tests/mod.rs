@@ -1,0 +1,4 @@
+mod damage;
+mod fragments;
+mod gstreamer;
+mod headers;
