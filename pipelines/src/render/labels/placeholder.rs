@@ -44,8 +44,8 @@ const DISC: f64 = 0.46;
 const LETTER: f64 = 0.48;
 
 /// The picture of a participant without a camera: the name's first letter on a disc in the middle
-/// of a calm dark area; the outline of a person where the name has no letter. `width` and `height`
-/// are rounded down to even pixels.
+/// of a calm dark area; the outline of a person where the name has no letter, or none that the
+/// installed fonts know. `width` and `height` are rounded down to even pixels.
 ///
 /// # Errors
 /// No font is installed, or the size is zero or beyond any canvas.
@@ -54,7 +54,8 @@ pub fn placeholder(name: &str, width: u32, height: u32) -> Result<I420Picture, L
     let diameter = f64::from(width.min(height)) * DISC;
     let letter = initial(name)
         .map(|text| text_layout(&text, diameter * LETTER, Weight::Normal))
-        .transpose()?;
+        .transpose()?
+        .filter(|layout| layout.unknown_glyphs_count() == 0);
     let pixels = draw(width, height, |context| {
         let (red, green, blue) = BACKGROUND;
         context.set_source_rgb(red, green, blue);
