@@ -82,7 +82,7 @@ fn apply_text(path: &Path, text: &str, loading: &mut Loading) {
                     let known = of_section.iter().map(|key| key.name.as_str());
                     loading.mistakes.push(unknown(
                         &place,
-                        &format!("key in [{section_name}]"),
+                        &format!("key of [{section_name}]"),
                         name,
                         known,
                     ));

@@ -174,7 +174,7 @@ fn unknown<'a>(
         Some(near) => format!("did you mean {near}?"),
         None => "config/tapedeck.toml lists all keys".to_owned(),
     };
-    format!("{place}: unknown {what} {name}: {hint}")
+    format!("{place}: {name} is an unknown {what}: {hint}")
 }
 
 #[cfg(test)]

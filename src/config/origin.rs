@@ -27,7 +27,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Self::Environment { name } => write!(f, "environment variable {name}"),
+            Self::Environment { name } => write!(f, "environment ({name})"),
             Self::Dotenv { name, path, line } => write!(f, "{}:{line} ({name})", path.display()),
         }
     }

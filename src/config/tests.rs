@@ -148,13 +148,16 @@ fn mistakes_name_place_key_and_way_out() {
     let cases = [
         (
             "[server]\nprot = 1",
-            "tapedeck.toml:2: unknown key in [server] prot: did you mean port?",
+            "tapedeck.toml:2: prot is an unknown key of [server]: did you mean port?",
         ),
         (
             "\n[serverr]\nport = 1",
-            "tapedeck.toml:2: unknown section or key serverr: did you mean server?",
+            "tapedeck.toml:2: serverr is an unknown section or key: did you mean server?",
         ),
-        ("port = 1", "tapedeck.toml:1: unknown section or key port"),
+        (
+            "port = 1",
+            "tapedeck.toml:1: port is an unknown section or key",
+        ),
         (
             "server = 1",
             "tapedeck.toml:1: server is a section: write [server]",
@@ -204,7 +207,7 @@ fn unknown_own_variables_are_refused() {
     )
     .mistakes();
     assert!(
-        mistakes.contains("environment variable TAPEDECK_DATADIR"),
+        mistakes.contains("environment (TAPEDECK_DATADIR)"),
         "{mistakes}"
     );
     assert!(
@@ -249,7 +252,7 @@ fn the_shown_configuration_masks_secrets_and_can_be_read_back() {
     );
     assert!(!format!("{loaded:?}").contains("hush-hush"));
     assert!(
-        shown.contains("operator_key = \"***\"  # environment variable TAPEDECK_AUTH_OPERATOR_KEY"),
+        shown.contains("operator_key = \"***\"  # environment (TAPEDECK_AUTH_OPERATOR_KEY)"),
         "{shown}"
     );
     let read = Place::new(&[("tapedeck.toml", &shown)], &[]).load();

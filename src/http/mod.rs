@@ -126,3 +126,6 @@ fn path_config() -> web::PathConfig {
         actix_web::error::InternalError::from_response("the path is not UTF-8", response).into()
     })
 }
+
+#[cfg(test)]
+mod tests;

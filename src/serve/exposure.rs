@@ -9,8 +9,9 @@ use crate::http::{Access, AccessKeys, ClientPaths, OperatorPaths};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExposureError {
     #[error(
-        "{0} can be reached by others, and nothing says who may record: set a key with TAPEDECK_AUTH_OPERATOR_KEY, \
-         or let everybody record with TAPEDECK_AUTH_CLIENTS=open, or listen on 127.0.0.1"
+        "{0} can be reached by others, and nothing says who may record: set auth.operator_key \
+         (TAPEDECK_AUTH_OPERATOR_KEY), or let everybody record with auth.clients = \"open\" \
+         (TAPEDECK_AUTH_CLIENTS=open), or listen on 127.0.0.1"
     )]
     Undecided(SocketAddr),
     #[error(

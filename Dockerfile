@@ -1,0 +1,44 @@
+# docker build -t tapedeck .
+# docker run -p 6080:6080 -v tapedeck:/data -e LIVEKIT_URL=… -e LIVEKIT_API_KEY=… -e LIVEKIT_API_SECRET=… \
+#     -e TAPEDECK_AUTH_OPERATOR_KEY=… --stop-timeout 300 tapedeck
+#
+# Debian's x264 and libav plugins are GPL. An image that ships them is under the GPL as a whole;
+# build with `--build-arg GPL_PLUGINS=` and run with TAPEDECK_VIDEO_ENCODER=openh264 for one that is not.
+
+FROM rust:1-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libpango1.0-dev \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /build
+COPY . .
+RUN cargo build --release --locked --bin tapedeck
+
+FROM debian:bookworm-slim
+ARG GPL_PLUGINS="gstreamer1.0-plugins-ugly gstreamer1.0-libav"
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends \
+        ca-certificates curl tini \
+        libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 libpangocairo-1.0-0 \
+        gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
+        $GPL_PLUGINS \
+        fonts-dejavu-core fonts-noto-core fonts-noto-cjk \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin tapedeck \
+    && install -d -o tapedeck -g tapedeck -m 0700 /data
+COPY --from=build /build/target/release/tapedeck /usr/local/bin/tapedeck
+COPY LICENSE README.md /usr/share/doc/tapedeck/
+COPY config/tapedeck.toml /opt/tapedeck/config/tapedeck.toml
+
+USER tapedeck
+WORKDIR /opt/tapedeck
+# Listening on all addresses of the container needs a key, or TAPEDECK_AUTH_CLIENTS=open.
+ENV TAPEDECK_DATA_DIR=/data TAPEDECK_SERVER_HOST=0.0.0.0
+VOLUME /data
+EXPOSE 6080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
+    CMD curl -fsS "http://127.0.0.1:${SERVER_PORT:-6080}/healthz" || exit 1
+# The processes of a recording cannot outlive the container, so a stop finishes the recordings.
+STOPSIGNAL SIGINT
+ENTRYPOINT ["tini", "--", "tapedeck"]
+CMD ["serve"]

@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use tapedeck_actors::{
+    DeleteError, ListFilter, LiveSession, Manifest, Page, RecordingState, RoomError, StartError,
+    StartRequest, StopError,
+};
+use tapedeck_pipelines::control::{CaptureSnapshot, OutputFile, ParticipantStatus, TrackStatus};
+use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
+
+use crate::http::Recordings;
+
+/// The only room that exists.
+pub const ROOM: &str = "studio";
+
+/// A recorder that records nothing: `ROOM` can be started and stopped.
+#[derive(Default)]
+pub struct FakeRecorder {
+    pub live: Mutex<Option<Manifest>>,
+    pub requests: Mutex<Vec<StartRequest>>,
+    /// What the next start fails with.
+    pub start_error: Mutex<Option<StartError>>,
+    /// The state in which a stop leaves the recording, `Complete` unless set.
+    pub stopped_state: Mutex<Option<RecordingState>>,
+    pub listed: Mutex<Vec<(ListFilter, Option<String>, usize)>>,
+    pub delivered: Vec<RecordingMetadata>,
+    pub deleted: Mutex<Vec<String>>,
+    pub unready: Option<String>,
+}
+
+pub fn manifest(state: RecordingState) -> Manifest {
+    serde_json::from_value(serde_json::json!({
+        "version": 1,
+        "id": "EG_0123456789ab",
+        "name": "studio-2026-11-21T225328-RM_1.mp4",
+        "source": "livekit",
+        "roomName": ROOM,
+        "roomId": "RM_1",
+        "idempotencyKey": "the-idempotency-key",
+        "state": state,
+        "createdAt": 1_763_765_607_000_i64,
+        "startedAt": 1_763_765_608_000_i64,
+        "output": {
+            "canvas": { "width": 1280, "height": 720, "frame_rate": 30 },
+            "video_bitrate": 2_500_000, "audio_bitrate": 128_000, "encoder": "x264",
+            "x264_preset": "superfast", "key_frame_interval_ms": 4_000
+        },
+        "maxDurationMs": 21_600_000,
+        "metadata": { "call": 7 },
+        "captureSocket": "run/abc-c.sock"
+    }))
+    .unwrap()
+}
+
+pub fn metadata(id: &str, started_at: i64) -> RecordingMetadata {
+    RecordingMetadata {
+        id: id.into(),
+        name: format!("studio-{id}.mp4"),
+        room_name: ROOM.into(),
+        room_id: "RM_1".into(),
+        started_at,
+        duration: 12.345,
+        size: 1_000,
+        sha256: None,
+        metadata: None,
+        end_reason: Some("stopped".into()),
+    }
+}
+
+#[async_trait(?Send)]
+impl Recordings for FakeRecorder {
+    async fn start(&self, request: StartRequest) -> Result<Manifest, StartError> {
+        if let Some(error) = self.start_error.lock().unwrap().take() {
+            return Err(error);
+        }
+        if request.room_name != ROOM {
+            return Err(RoomError::Unknown(request.room_name).into());
+        }
+        let mut live = self.live.lock().unwrap();
+        if let Some(running) = live.as_ref() {
+            let (room_name, id) = (request.room_name, running.id.clone());
+            return Err(StartError::AlreadyRecording { room_name, id });
+        }
+        self.requests.lock().unwrap().push(request);
+        Ok(live.insert(manifest(RecordingState::Active)).clone())
+    }
+
+    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError> {
+        let live = self
+            .live
+            .lock()
+            .unwrap()
+            .take()
+            .filter(|_| room_name == ROOM);
+        let mut stopped = live.ok_or(StopError::NotRecording)?;
+        stopped.state = self
+            .stopped_state
+            .lock()
+            .unwrap()
+            .unwrap_or(RecordingState::Complete);
+        stopped.ended_at = stopped.started_at.map(|at| at + 12_345);
+        match stopped.state {
+            RecordingState::Complete => {
+                stopped.file = Some(OutputFile {
+                    size_bytes: 1_000,
+                    duration_ms: 12_300,
+                    ..OutputFile::default()
+                });
+            }
+            RecordingState::Failed => stopped.error = Some("the disk is full".into()),
+            _ => {}
+        }
+        Ok(stopped)
+    }
+
+    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {
+        self.listed.lock().unwrap().push((filter, None, 0));
+        Ok(self.delivered.clone())
+    }
+
+    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page {
+        self.listed.lock().unwrap().push((filter, cursor, limit));
+        Page {
+            recordings: vec![manifest(RecordingState::Failed)],
+            next_cursor: Some("next".into()),
+        }
+    }
+
+    async fn get(&self, id: &str) -> Option<Manifest> {
+        Some(manifest(RecordingState::Complete)).filter(|manifest| manifest.id == id)
+    }
+
+    async fn live(&self) -> Vec<LiveSession> {
+        let track = TrackStatus {
+            codec: "vp8".into(),
+            packets_lost: 3,
+            ..TrackStatus::default()
+        };
+        let participant = ParticipantStatus {
+            identity: "alice".into(),
+            tracks: vec![track],
+            ..Default::default()
+        };
+        let capture = CaptureSnapshot {
+            participants: vec![participant],
+            log_bytes: 77,
+            ..CaptureSnapshot::default()
+        };
+        let live = self.live.lock().unwrap().clone();
+        live.into_iter()
+            .map(|manifest| LiveSession {
+                manifest,
+                capture: Some(capture.clone()),
+                render: None,
+                processes: Vec::new(),
+            })
+            .collect()
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), DeleteError> {
+        if self
+            .live
+            .lock()
+            .unwrap()
+            .as_ref()
+            .is_some_and(|live| live.name == name)
+        {
+            return Err(DeleteError::Live);
+        }
+        if !self
+            .delivered
+            .iter()
+            .any(|recording| recording.name == name)
+        {
+            return Err(DeleteError::NotFound);
+        }
+        self.deleted.lock().unwrap().push(name.to_owned());
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        self.unready.clone().map_or(Ok(()), Err)
+    }
+}
+
+/// A store that keeps its objects in memory.
+#[derive(Clone, Default)]
+pub struct MemoryStore(pub BTreeMap<String, Bytes>);
+
+impl MemoryStore {
+    pub fn with(name: &str, content: &[u8]) -> Self {
+        Self(BTreeMap::from([(
+            name.to_owned(),
+            Bytes::copy_from_slice(content),
+        )]))
+    }
+
+    fn find(&self, name: &str) -> Result<&Bytes, StoreError> {
+        self.0
+            .get(name)
+            .ok_or_else(|| StoreError::NotFound(name.to_owned()))
+    }
+}
+
+#[async_trait]
+impl RecordingStore for MemoryStore {
+    async fn put(&self, _: &Path, _: &RecordingMetadata) -> Result<StoredObject, StoreError> {
+        Err(StoreError::Failed {
+            action: "store",
+            name: String::new(),
+            detail: "not in these tests".into(),
+        })
+    }
+
+    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
+        let size = self.find(name)?.len() as u64;
+        Ok(StoredObject {
+            size,
+            etag: "tag-1".into(),
+            modified_at: 1_763_765_608_123,
+        })
+    }
+
+    async fn read(
+        &self,
+        name: &str,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        let content = self.find(name)?.slice(range);
+        // Two chunks, so that putting them together is tried too.
+        let middle = content.len() / 2;
+        let chunks = [content.slice(..middle), content.slice(middle..)];
+        Ok(stream::iter(chunks.into_iter().map(Ok)).boxed())
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! The HTTP surfaces with a recorder and a store that only remember.
+
+mod access;
+mod fakes;
+mod operators;
+mod recording;
+mod refusals;
+mod streaming;
+
+use std::sync::Arc;
+
+use actix_web::App;
+use actix_web::middleware::from_fn;
+use actix_web::test::{self, TestRequest};
+use actix_web::web::{Bytes, Data};
+use serde_json::Value;
+use tapedeck_pipelines::job::Secret;
+
+use crate::config::Settings;
+use crate::livekit::Credentials;
+
+use super::{Access, ClientPaths, OperatorPaths, Services, guard, routes, share};
+use fakes::{FakeRecorder, MemoryStore};
+
+/// What a server under test consists of.
+struct Server {
+    access: Access,
+    recorder: Arc<FakeRecorder>,
+    store: MemoryStore,
+    data_dir: tempfile::TempDir,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            access: Access {
+                clients: ClientPaths::OpenLocally,
+                operators: OperatorPaths::OpenLocally,
+            },
+            recorder: Arc::default(),
+            store: MemoryStore::default(),
+            data_dir: tempfile::tempdir().unwrap(),
+        }
+    }
+}
+
+/// An answer, with its body read.
+struct Answer {
+    status: u16,
+    headers: actix_web::http::header::HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
+    }
+
+    fn error_message(&self) -> String {
+        self.json()["errorMessage"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{:?}", self.body))
+            .to_owned()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl Server {
+    fn services(&self) -> Data<Services> {
+        let credentials = Credentials {
+            api_key: "devkey".into(),
+            api_secret: Secret::new("secret"),
+        };
+        Data::new(Services::new(
+            self.recorder.clone(),
+            Arc::new(self.store.clone()),
+            credentials,
+            Settings::default(),
+            self.data_dir.path().to_owned(),
+        ))
+    }
+
+    async fn send(&self, request: TestRequest) -> Answer {
+        self.send_to(self.services(), request).await
+    }
+
+    async fn send_to(&self, services: Data<Services>, request: TestRequest) -> Answer {
+        let app = App::new()
+            .app_data(services)
+            .app_data(Data::new(self.access.clone()))
+            .configure(routes)
+            .wrap(from_fn(guard))
+            .wrap(from_fn(share));
+        let response =
+            test::call_service(&test::init_service(app).await, request.to_request()).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let Ok(body) = actix_web::body::to_bytes(response.into_body()).await else {
+            panic!("the body broke off")
+        };
+        Answer {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(TestRequest::get().uri(path)).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(TestRequest::post().uri(path).set_json(body))
+            .await
+    }
+}

@@ -1,0 +1,108 @@
+use serde_json::json;
+use tapedeck_actors::RecordingState;
+
+use super::fakes::ROOM;
+use super::*;
+
+#[actix_web::test]
+async fn recordings_in_any_state_are_listed_in_pages() {
+    let server = Server::default();
+    let page = server
+        .get("/v1/recordings?state=failed&roomName=r&roomId=RM_1&cursor=c&limit=7")
+        .await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.json()["nextCursor"], "next");
+    let recording = &page.json()["recordings"][0];
+    assert_eq!(recording["state"], "failed");
+    assert_eq!(recording["status"], "EGRESS_FAILED");
+    assert_eq!(recording["createdAtMs"], 1_763_765_607_000_i64);
+    assert_eq!(recording["output"]["canvas"]["frameRate"], 30);
+    let (filter, cursor, limit) = server.recorder.listed.lock().unwrap().remove(0);
+    assert_eq!(filter.state, Some(RecordingState::Failed));
+    assert_eq!(
+        (filter.room_name.as_deref(), filter.room_id.as_deref()),
+        (Some("r"), Some("RM_1"))
+    );
+    assert_eq!((cursor.as_deref(), limit), (Some("c"), 7));
+
+    for query in ["state=done", "limit=0", "limit=501", "limit=x"] {
+        let refused = server.get(&format!("/v1/recordings?{query}")).await;
+        assert_eq!(
+            (refused.status, refused.json()["error"]["code"].as_str()),
+            (400, Some("invalid_request")),
+            "{query}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn what_concerns_only_the_server_is_not_shown() {
+    let shown = Server::default()
+        .get("/v1/recordings/EG_0123456789ab")
+        .await
+        .json()
+        .to_string();
+    assert!(
+        !shown.contains(".sock") && !shown.contains("the-idempotency-key"),
+        "{shown}"
+    );
+    let missing = Server::default().get("/v1/recordings/EG_other").await;
+    assert_eq!(
+        (missing.status, missing.json()["error"]["code"].as_str()),
+        (404, Some("not_found"))
+    );
+}
+
+#[actix_web::test]
+async fn live_sessions_show_participants_and_tracks() {
+    let server = Server::default();
+    assert_eq!(server.get("/status").await.json()["sessions"], json!([]));
+    server
+        .post("/recordings/start", json!({"roomName": ROOM}))
+        .await;
+    let status = server.get("/status").await.json();
+    assert_eq!(status["capacity"], json!({"used": 1, "max": 8}));
+    let track = &status["sessions"][0]["capture"]["participants"][0]["tracks"][0];
+    assert_eq!(
+        (&track["codec"], &track["packetsLost"]),
+        (&json!("vp8"), &json!(3))
+    );
+
+    let one = server.get("/status/EG_0123456789ab").await;
+    assert_eq!(
+        (one.status, &one.json()["capture"]["logBytes"]),
+        (200, &json!(77))
+    );
+    assert_eq!(server.get("/status/EG_other").await.status, 404);
+}
+
+#[actix_web::test]
+async fn readiness_tells_the_reason() {
+    let server = Server::default();
+    assert_eq!(server.get("/readyz").await.status, 200);
+    assert_eq!(
+        std::fs::read_dir(server.data_dir.path()).unwrap().count(),
+        0
+    );
+
+    let recorder = FakeRecorder {
+        unready: Some("the index is gone".into()),
+        ..FakeRecorder::default()
+    };
+    let server = Server {
+        recorder: Arc::new(recorder),
+        ..Server::default()
+    };
+    let answer = server.get("/readyz").await;
+    assert_eq!(
+        (answer.status, answer.error_message().as_str()),
+        (503, "the index is gone")
+    );
+    assert_eq!(server.get("/healthz").await.status, 200);
+
+    let server = Server::default();
+    std::fs::remove_dir(server.data_dir.path()).unwrap();
+    let answer = server.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.error_message().contains("data folder"));
+}
