@@ -4,6 +4,8 @@
 //! log and makes the output. The modules [`job`], [`control`] and [`log`] know neither GStreamer
 //! nor WebRTC: they are what the server speaks to both processes with.
 
+#[cfg(feature = "capture")]
+pub mod capture;
 pub mod control;
 pub mod job;
 pub mod layout;

@@ -74,8 +74,8 @@ pub struct Publication {
     pub participant: String,
     pub kind: TrackKind,
     pub source: TrackSource,
-    /// What was announced; what arrives may differ.
-    pub codec: Codec,
+    /// What was announced, if anything yet; what arrives may differ.
+    pub codec: Option<Codec>,
     pub muted: bool,
     /// Published size, pixels; 0 when unknown.
     pub width: u32,

@@ -82,7 +82,11 @@ impl Recovery {
         };
         // The first new session after a resume that the server refused need not wait.
         let at_once = failed == Attempt::Resume && next == Attempt::Rejoin;
-        let pause = if at_once { Duration::ZERO } else { self.pause() };
+        let pause = if at_once {
+            Duration::ZERO
+        } else {
+            self.pause()
+        };
         (next, now + pause)
     }
 
@@ -93,9 +97,7 @@ impl Recovery {
 
     fn pause(&mut self) -> Duration {
         let (first, longest) = PAUSES;
-        let pause = first
-            .saturating_mul(1 << self.attempts.min(8))
-            .min(longest);
+        let pause = first.saturating_mul(1 << self.attempts.min(8)).min(longest);
         self.attempts += 1;
         pause
     }

@@ -213,17 +213,19 @@ fn source(source: proto::TrackSource) -> TrackSource {
     }
 }
 
-/// The codec that a MIME type names. RED carries Opus.
-fn codec(mime_type: &str) -> Codec {
+/// The codec that a MIME type names; none while the server does not know it. RED carries Opus.
+fn codec(mime_type: &str) -> Option<Codec> {
     let name = mime_type.rsplit('/').next().unwrap_or_default();
-    match name.to_ascii_lowercase().as_str() {
+    let codec = match name.to_ascii_lowercase().as_str() {
+        "" => return None,
         "vp8" => Codec::Vp8,
         "h264" => Codec::H264,
         "vp9" => Codec::Vp9,
         "av1" => Codec::Av1,
         "opus" | "red" => Codec::Opus,
         _ => Codec::Unknown,
-    }
+    };
+    Some(codec)
 }
 
 fn layer_heights(track: &proto::TrackInfo) -> Vec<u32> {

@@ -138,14 +138,14 @@ fn other_recorders_and_data_tracks_are_nobody() {
 #[test]
 fn reads_codecs_and_layers() {
     for (mime, expected) in [
-        ("video/VP8", Codec::Vp8),
-        ("video/H264", Codec::H264),
-        ("video/vp9", Codec::Vp9),
-        ("video/AV1", Codec::Av1),
-        ("audio/opus", Codec::Opus),
-        ("audio/red", Codec::Opus),
-        ("video/H265", Codec::Unknown),
-        ("", Codec::Unknown),
+        ("video/VP8", Some(Codec::Vp8)),
+        ("video/H264", Some(Codec::H264)),
+        ("video/vp9", Some(Codec::Vp9)),
+        ("video/AV1", Some(Codec::Av1)),
+        ("audio/opus", Some(Codec::Opus)),
+        ("audio/red", Some(Codec::Opus)),
+        ("video/H265", Some(Codec::Unknown)),
+        ("", None),
     ] {
         assert_eq!(codec(mime), expected, "{mime}");
     }

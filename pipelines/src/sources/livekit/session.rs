@@ -97,7 +97,9 @@ impl LivekitSource {
         let session = loop {
             match join(url.to_owned(), token.clone(), true).await {
                 Ok(session) => break session,
-                Err(failure) if failure.is_transient() && Instant::now() + JOIN_PAUSE < deadline => {
+                Err(failure)
+                    if failure.is_transient() && Instant::now() + JOIN_PAUSE < deadline =>
+                {
                     log::info!("joining failed, trying again: {failure}");
                     tokio::time::sleep(JOIN_PAUSE).await;
                 }

@@ -90,9 +90,9 @@ impl From<SignalError> for SignalFailure {
             SignalError::LeaveRequest { reason, .. } => {
                 Self::Sent(reason.as_str_name().to_ascii_lowercase())
             }
-            SignalError::UrlParse(detail) => {
-                Self::Other(format!("the address of the media server is malformed: {detail}"))
-            }
+            SignalError::UrlParse(detail) => Self::Other(format!(
+                "the address of the media server is malformed: {detail}"
+            )),
             SignalError::InvalidState(_) | SignalError::TransportNotConfigured => {
                 Self::Other(error.to_string())
             }
@@ -245,7 +245,10 @@ async fn run(
 }
 
 async fn send(client: &SignalClient, message: request::Message) {
-    if tokio::time::timeout(SEND_TIMEOUT, client.send(message)).await.is_err() {
+    if tokio::time::timeout(SEND_TIMEOUT, client.send(message))
+        .await
+        .is_err()
+    {
         log::warn!("the media server does not read its signalling connection");
     }
 }

@@ -3,6 +3,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::Poll;
 
+use rustix::net::SendFlags;
 use tokio::net::UdpSocket;
 
 /// No server needs more networks than this.
@@ -41,7 +42,9 @@ impl Sockets {
         let Some((socket, _)) = self.open.iter().find(|(_, address)| *address == source) else {
             return;
         };
-        if let Err(error) = socket.try_send_to(contents, destination) {
+        // Past tokio, which would not send before its first look at the socket.
+        let sent = rustix::net::sendto(socket, contents, SendFlags::DONTWAIT, &destination);
+        if let Err(error) = sent {
             log::trace!("a packet to {destination} was not sent: {error}");
         }
     }
@@ -107,6 +110,9 @@ mod tests {
         sockets.send(address, address, b"hello");
         let mut buffer = [0; 16];
         let (length, from, to) = sockets.receive(&mut buffer).await;
-        assert_eq!((&buffer[..length], from, to), (&b"hello"[..], address, address));
+        assert_eq!(
+            (&buffer[..length], from, to),
+            (&b"hello"[..], address, address)
+        );
     }
 }

@@ -1,0 +1,20 @@
+//! The capture process: it joins a room and appends everything it receives to the capture log,
+//! untouched. It decodes nothing.
+
+mod clock;
+mod earlier;
+mod ending;
+mod gaps;
+mod h264_size;
+mod keyframes;
+mod layers;
+mod picture_size;
+mod process;
+mod recorder;
+mod recording;
+mod sink;
+mod timeline;
+mod track;
+mod writer;
+
+pub use process::run;

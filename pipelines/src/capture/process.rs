@@ -1,0 +1,343 @@
+//! From the job on standard input to the exit code.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::control::{
+    CaptureSnapshot, CaptureState, Command, CommandEnvelope, ControlServer, EndReason, Event,
+    Failure, FailureKind, Role,
+};
+use crate::job::{CaptureJob, Source};
+use crate::log::{LogError, LogEvent};
+use crate::process::{Journal, init_logging, now_wall_ns, read_job, redirect_output};
+use crate::sources::livekit::{Joined, LivekitSource};
+
+use super::clock::RecordingClock;
+use super::earlier::Earlier;
+use super::recorder::Recorder;
+use super::recording::Recording;
+use super::writer::{LogPlace, LogThread, log_failure};
+
+/// The most that the process says before its older output is dropped, bytes.
+const OUTPUT_CAP_BYTES: u64 = 4 << 20;
+
+/// How long the last snapshot of a process that has nothing more to do stays readable.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// How long a connected server takes to read a snapshot, at most.
+const READING: Duration = Duration::from_millis(300);
+
+/// The `tapedeck capture` process: takes its job from standard input, ends when told to by its
+/// control socket, by its limits, or by SIGTERM.
+pub fn run() -> ExitCode {
+    let job: CaptureJob = match read_job() {
+        Ok(job) => job,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    if let Err(error) = std::fs::create_dir_all(&job.folder) {
+        return refuse(&format!("cannot create {}: {error}", job.folder.display()));
+    }
+    if let Err(error) = redirect_output(&job.folder.join("capture.log"), OUTPUT_CAP_BYTES) {
+        // It goes on: a recording is worth more than its process log.
+        eprintln!("cannot write to the process log: {error}");
+    }
+    // Fails only when somebody else has begun logging, which serves as well.
+    let _ = init_logging(&job.recording_id, &job.room_name);
+    // Fails only when one is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    };
+    runtime.block_on(capture(job))
+}
+
+fn refuse(why: &str) -> ExitCode {
+    eprintln!("tapedeck capture: {why}");
+    ExitCode::FAILURE
+}
+
+/// The ways in which others reach the process.
+pub(super) struct Control {
+    pub server: ControlServer,
+    pub commands: mpsc::Receiver<CommandEnvelope>,
+    pub terminate: Signal,
+}
+
+impl Control {
+    fn open(job: &CaptureJob) -> io::Result<Self> {
+        let (server, commands) =
+            ControlServer::bind(&job.socket, Role::Capture, &job.recording_id)?;
+        Ok(Self {
+            server,
+            commands,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    pub fn publish(&self, snapshot: CaptureSnapshot) {
+        self.server.publish(Event::Capture { snapshot });
+    }
+
+    async fn close(self) {
+        self.server.close(READING).await;
+    }
+}
+
+async fn capture(job: CaptureJob) -> ExitCode {
+    let mut control = match Control::open(&job) {
+        Ok(control) => control,
+        Err(error) => {
+            log::error!(
+                "cannot open the control socket {}: {error}",
+                job.socket.display()
+            );
+            return ExitCode::FAILURE;
+        }
+    };
+    control.publish(CaptureSnapshot::default());
+    match begin(&job, &mut control).await {
+        Ok(recording) => {
+            recording.run(&mut control).await;
+            control.close().await;
+            ExitCode::SUCCESS
+        }
+        Err(snapshot) => {
+            let failed = snapshot.state == CaptureState::Failed;
+            if let Some(failure) = &snapshot.failure {
+                log::error!("{}", failure.message);
+                note_failure(&job, failure);
+            }
+            linger(&mut control, snapshot).await;
+            control.close().await;
+            if failed {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            }
+        }
+    }
+}
+
+/// Joins the room and opens the log. Without a recording to run there is a last snapshot.
+async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box<CaptureSnapshot>> {
+    let earlier = read_earlier(log_folder(job)).await.map_err(failed_log)?;
+    if let Some(earlier) = &earlier
+        && let Some(reason) = earlier.ended
+    {
+        log::info!("the log is complete already");
+        return Err(Box::new(complete(earlier, reason)));
+    }
+    let known = earlier
+        .as_ref()
+        .map(|earlier| earlier.participants.clone())
+        .unwrap_or_default();
+    let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
+    let Source::Livekit { url, token } = &job.source;
+    let (source, joined) = {
+        let mut joining = pin!(LivekitSource::join(url, token, known, give_up_after));
+        loop {
+            tokio::select! {
+                joined = &mut joining => break joined.map_err(failed)?,
+                Some(envelope) = control.commands.recv() => {
+                    if let Some(reason) = answer_before_recording(control, &envelope) {
+                        return Err(Box::new(stopped_early(reason)));
+                    }
+                }
+                _ = control.terminate.recv() => {
+                    return Err(Box::new(stopped_early(EndReason::Stopped)));
+                }
+            }
+        }
+    };
+    let opened = match earlier {
+        None => create_log(job, &joined),
+        Some(earlier) => resume_log(job, earlier),
+    };
+    match opened {
+        Ok(opened) => Ok(Recording::new(job, source, joined, opened)),
+        Err(error) => {
+            source.leave().await;
+            Err(failed_log(error))
+        }
+    }
+}
+
+/// An open log and what has been written to it so far.
+pub(super) struct OpenLog {
+    pub log: LogThread,
+    pub recorder: Recorder,
+    pub clock: RecordingClock,
+    pub started_wall_ns: i64,
+    /// As the log tells it; none for a new one.
+    pub room_id: Option<String>,
+}
+
+fn place(job: &CaptureJob) -> LogPlace {
+    LogPlace {
+        folder: log_folder(job),
+        journal: journal_path(job),
+        recording_id: job.recording_id.clone(),
+        settings: job.log,
+    }
+}
+
+fn log_folder(job: &CaptureJob) -> PathBuf {
+    job.folder.join("log")
+}
+
+fn journal_path(job: &CaptureJob) -> PathBuf {
+    job.folder.join("capture.jsonl")
+}
+
+fn create_log(job: &CaptureJob, joined: &Joined) -> Result<OpenLog, LogError> {
+    let clock = RecordingClock::new(joined.at, 0);
+    let now = clock.now();
+    let started_wall_ns = now.wall_ns - i64::try_from(now.time_ns).unwrap_or(0);
+    let mut log = LogThread::create(place(job), started_wall_ns, clock)?;
+    let started = LogEvent::RecordingStarted {
+        recording_id: job.recording_id.clone(),
+        room_name: job.room_name.clone(),
+        room_id: joined.room_id.clone(),
+    };
+    let mut beginning = now;
+    beginning.time_ns = 0;
+    beginning.wall_ns = started_wall_ns;
+    let recorder = Recorder::begin(clock, started, beginning, &mut log);
+    Ok(OpenLog {
+        log,
+        recorder,
+        clock,
+        started_wall_ns,
+        room_id: None,
+    })
+}
+
+fn resume_log(job: &CaptureJob, earlier: Earlier) -> Result<OpenLog, LogError> {
+    let (mut log, clock, resumed) = LogThread::resume(place(job), |resumed| {
+        // The monotonic clock of the process before is gone with it; the wall clock is what is
+        // left, unless it went backwards.
+        let by_wall = now_wall_ns() - resumed.started_wall_ns;
+        let time_ns = u64::try_from(by_wall).unwrap_or(0).max(resumed.time_ns);
+        RecordingClock::new(Instant::now(), time_ns)
+    })?;
+    log::info!(
+        "going on in the log of an earlier process, {} torn bytes cut",
+        resumed.cut_bytes
+    );
+    let room_id = earlier.room_id.clone();
+    let recorder = Recorder::resume(clock, earlier, clock.now(), &mut log);
+    Ok(OpenLog {
+        log,
+        recorder,
+        clock,
+        started_wall_ns: resumed.started_wall_ns,
+        room_id: (!room_id.is_empty()).then_some(room_id),
+    })
+}
+
+async fn read_earlier(folder: PathBuf) -> Result<Option<Earlier>, LogError> {
+    tokio::task::spawn_blocking(move || Earlier::read(&folder))
+        .await
+        .unwrap_or(Ok(None))
+}
+
+/// Answers a command that comes before there is a recording. Returns why not to begin one.
+fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Option<EndReason> {
+    let (answer, reason) = match &envelope.command {
+        Command::Stop { reason } => (Ok(()), Some(*reason)),
+        Command::Leave => (Ok(()), Some(EndReason::Stopped)),
+        Command::Snapshot => (Ok(()), None),
+        Command::Finish | Command::Unknown => (Err(unknown_command()), None),
+    };
+    control.server.reply(&envelope.id, answer);
+    reason
+}
+
+/// The answer to a command that is not for capture.
+pub(super) fn unknown_command() -> String {
+    "a capture process does not know this command; it knows stop, leave and snapshot".to_owned()
+}
+
+fn failed(failure: Failure) -> Box<CaptureSnapshot> {
+    Box::new(CaptureSnapshot {
+        state: CaptureState::Failed,
+        failure: Some(failure),
+        ..CaptureSnapshot::default()
+    })
+}
+
+fn failed_log(error: LogError) -> Box<CaptureSnapshot> {
+    failed(log_failure(&error))
+}
+
+fn stopped_early(reason: EndReason) -> CaptureSnapshot {
+    CaptureSnapshot {
+        state: CaptureState::Failed,
+        end_reason: Some(reason),
+        failure: Some(Failure {
+            kind: FailureKind::Internal,
+            message: "it was stopped before it had joined the room".to_owned(),
+        }),
+        ..CaptureSnapshot::default()
+    }
+}
+
+fn complete(earlier: &Earlier, reason: EndReason) -> CaptureSnapshot {
+    let started_at_ms = earlier.started_wall_ns / 1_000_000;
+    let duration_ms = earlier.until_ns / 1_000_000;
+    CaptureSnapshot {
+        state: CaptureState::Sealed,
+        room_id: Some(earlier.room_id.clone()),
+        started_at_ms: Some(started_at_ms),
+        ended_at_ms: Some(started_at_ms + i64::try_from(duration_ms).unwrap_or(0)),
+        duration_ms,
+        end_reason: Some(reason),
+        ..CaptureSnapshot::default()
+    }
+}
+
+fn note_failure(job: &CaptureJob, failure: &Failure) {
+    let noted = Journal::open(&journal_path(job))
+        .and_then(|mut journal| journal.append("failed", &json!({ "failure": failure })));
+    if let Err(error) = noted {
+        log::warn!("cannot write to the journal: {error}");
+    }
+}
+
+/// Keeps the last snapshot readable until a server has read it.
+async fn linger(control: &mut Control, snapshot: Box<CaptureSnapshot>) {
+    control.publish(*snapshot);
+    let end = Instant::now() + LINGER;
+    let mut read_by = None;
+    loop {
+        let now = Instant::now();
+        if control.server.alone_since().is_none() {
+            read_by.get_or_insert(now + READING);
+        }
+        if now >= end || read_by.is_some_and(|read_by| now >= read_by) {
+            return;
+        }
+        tokio::select! {
+            Some(envelope) = control.commands.recv() => {
+                let left = matches!(envelope.command, Command::Leave);
+                answer_before_recording(control, &envelope);
+                if left {
+                    return;
+                }
+            }
+            _ = control.terminate.recv() => return,
+            () = tokio::time::sleep(READING / 3) => {}
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Turns what a source tells into log records. Pure: time comes in, records go out.
+
+use std::collections::HashMap;
+
+use crate::control::{EndReason, ParticipantStatus};
+use crate::log::{Body, Codec, Frame, LogEvent, Record, SenderReport, TrackKind, TrackNumber};
+use crate::sources::{Participant, Publication, SourceEvent, SourceFrame, TrackId};
+
+use super::clock::{Moment, RecordingClock};
+use super::earlier::Earlier;
+use super::gaps::Gaps;
+use super::picture_size::picture_size;
+use super::sink::{RecordSink, event, put};
+use super::timeline::Placed;
+use super::track::{Logged, Track};
+
+/// What else has to be done about an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    Nothing,
+    /// Tiles have other sizes now.
+    LayoutChanged,
+    /// A video track begins and should do so with a key frame.
+    KeyframeExpected(TrackId),
+    /// A video track cannot be decoded on.
+    KeyframeWanted(TrackId),
+    KeyframeArrived(TrackId),
+    /// No key frame can come from this track for now.
+    VideoStopped(TrackId),
+}
+
+/// The state of the log and the numbers about it.
+pub struct Recorder {
+    clock: RecordingClock,
+    participants: Vec<Participant>,
+    tracks: HashMap<TrackId, Track>,
+    /// In the order of publication.
+    order: Vec<TrackId>,
+    last_track: TrackNumber,
+    gaps: Gaps,
+    first_frame_wall_ns: Option<i64>,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Recorder {
+    /// Begins a log.
+    pub fn begin(
+        clock: RecordingClock,
+        started: LogEvent,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Self {
+        event(sink, now, started);
+        Self::new(clock, Vec::new(), 0)
+    }
+
+    /// Goes on in a log that an earlier process wrote.
+    pub fn resume(
+        clock: RecordingClock,
+        earlier: Earlier,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Self {
+        // Another connection has other clocks and begins with key frames.
+        for track in earlier.open_tracks {
+            event(sink, now, LogEvent::TrackRemoved { track });
+        }
+        let mut recorder = Self::new(clock, earlier.participants, earlier.last_track);
+        recorder
+            .gaps
+            .restored(earlier.until_ns, now.time_ns, "capture_restarted");
+        recorder
+    }
+
+    fn new(clock: RecordingClock, participants: Vec<Participant>, last_track: TrackNumber) -> Self {
+        Self {
+            clock,
+            participants,
+            tracks: HashMap::new(),
+            order: Vec::new(),
+            last_track,
+            gaps: Gaps::default(),
+            first_frame_wall_ns: None,
+            frames: 0,
+            bytes: 0,
+        }
+    }
+
+    /// Records an event.
+    pub fn handle(
+        &mut self,
+        happened: SourceEvent,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Reaction {
+        match happened {
+            SourceEvent::Frame(frame) => self.frame(frame, now, sink),
+            SourceEvent::SenderReport { id, rtp, ntp_ns } => {
+                self.sender_report(&id, rtp, ntp_ns, now, sink);
+                Reaction::Nothing
+            }
+            SourceEvent::ParticipantJoined(participant) => {
+                event(
+                    sink,
+                    now,
+                    LogEvent::ParticipantJoined {
+                        participant: participant.id.clone(),
+                        identity: participant.identity.clone(),
+                        name: participant.name.clone(),
+                    },
+                );
+                self.participants.push(participant);
+                Reaction::LayoutChanged
+            }
+            SourceEvent::ParticipantRenamed { id, name } => {
+                if let Some(known) = self.participants.iter_mut().find(|known| known.id == id) {
+                    known.name.clone_from(&name);
+                }
+                let participant = id;
+                event(
+                    sink,
+                    now,
+                    LogEvent::ParticipantRenamed { participant, name },
+                );
+                Reaction::Nothing
+            }
+            SourceEvent::ParticipantLeft { id } => {
+                self.participants.retain(|known| known.id != id);
+                event(sink, now, LogEvent::ParticipantLeft { participant: id });
+                Reaction::LayoutChanged
+            }
+            SourceEvent::TrackPublished(publication) => self.published(publication, now, sink),
+            SourceEvent::TrackUpdated(publication) => self.updated(publication, now, sink),
+            SourceEvent::TrackUnpublished { id } => self.unpublished(&id, now, sink),
+            SourceEvent::TrackMuted { id, muted } => self.muted(&id, muted, now, sink),
+            SourceEvent::TrackSubscribed { id } => self.subscribed(id),
+            SourceEvent::Restored {
+                media_lost_since, ..
+            } => {
+                if let Some(since) = media_lost_since {
+                    let from_ns = self.clock.at(since);
+                    self.gaps.restored(from_ns, now.time_ns, "connection_lost");
+                    for track in self.tracks.values_mut() {
+                        track.interrupted = true;
+                    }
+                }
+                Reaction::Nothing
+            }
+            SourceEvent::Interrupted | SourceEvent::Ended(_) => Reaction::Nothing,
+        }
+    }
+
+    /// Tells of an outage that no frame has ended. To be called about once a second.
+    pub fn tick(&mut self, now: Moment, sink: &mut impl RecordSink) {
+        if let Some(gap) = self.gaps.tick(now.time_ns) {
+            event(sink, now, gap);
+        }
+    }
+
+    /// Ends the log.
+    pub fn end(&mut self, reason: EndReason, now: Moment, sink: &mut impl RecordSink) {
+        for gap in self.gaps.end(now.time_ns, reason == EndReason::SourceLost) {
+            event(sink, now, gap);
+        }
+        event(sink, now, LogEvent::RecordingEnded { reason });
+    }
+
+    /// How many participants are in the room.
+    pub fn participant_count(&self) -> usize {
+        self.participants.len()
+    }
+
+    /// All published tracks, in the order of publication.
+    pub fn publications(&self) -> impl Iterator<Item = &Publication> + Clone {
+        self.order
+            .iter()
+            .filter_map(|id| self.tracks.get(id))
+            .map(|track| &track.publication)
+    }
+
+    /// Frames appended, all tracks.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Media bytes appended, all tracks.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// When the first frame was appended, Unix nanoseconds.
+    pub fn first_frame_wall_ns(&self) -> Option<i64> {
+        self.first_frame_wall_ns
+    }
+
+    /// Participants and tracks for a snapshot; `layer` names the simulcast layer asked for.
+    pub fn participants(&self, layer: impl Fn(&TrackId) -> String) -> Vec<ParticipantStatus> {
+        self.participants
+            .iter()
+            .map(|participant| ParticipantStatus {
+                id: participant.id.clone(),
+                identity: participant.identity.clone(),
+                name: participant.name.clone(),
+                tracks: self
+                    .order
+                    .iter()
+                    .filter_map(|id| self.tracks.get(id))
+                    .filter(|track| track.publication.participant == participant.id)
+                    .map(|track| track.status(&layer))
+                    .collect(),
+            })
+            .collect()
+    }
+
+    fn published(
+        &mut self,
+        publication: Publication,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Reaction {
+        let id = publication.id.clone();
+        let codec = publication.codec;
+        self.order.push(id.clone());
+        self.tracks.insert(id.clone(), Track::new(publication));
+        if let Some(codec) = codec {
+            self.log_track(&id, codec, None, now, sink);
+        }
+        Reaction::LayoutChanged
+    }
+
+    fn updated(
+        &mut self,
+        publication: Publication,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Reaction {
+        let id = publication.id.clone();
+        let codec = publication.codec;
+        let Some(track) = self.tracks.get_mut(&id) else {
+            return Reaction::Nothing;
+        };
+        track.publication = publication;
+        if let (None, Some(codec)) = (track.logged, codec) {
+            self.log_track(&id, codec, None, now, sink);
+        }
+        Reaction::LayoutChanged
+    }
+
+    fn unpublished(&mut self, id: &TrackId, now: Moment, sink: &mut impl RecordSink) -> Reaction {
+        self.order.retain(|known| known != id);
+        let Some(track) = self.tracks.remove(id) else {
+            return Reaction::Nothing;
+        };
+        if let Some(logged) = track.logged {
+            let track = logged.number;
+            event(sink, now, LogEvent::TrackRemoved { track });
+        }
+        Reaction::VideoStopped(id.clone())
+    }
+
+    fn muted(
+        &mut self,
+        id: &TrackId,
+        muted: bool,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Reaction {
+        let Some(track) = self.tracks.get_mut(id) else {
+            return Reaction::Nothing;
+        };
+        track.publication.muted = muted;
+        if let Some(Logged { number: track, .. }) = track.logged {
+            let told = if muted {
+                LogEvent::TrackMuted { track }
+            } else {
+                LogEvent::TrackUnmuted { track }
+            };
+            event(sink, now, told);
+        }
+        match track.publication.kind {
+            TrackKind::Video if muted => Reaction::VideoStopped(id.clone()),
+            TrackKind::Video => Reaction::KeyframeExpected(id.clone()),
+            TrackKind::Audio => Reaction::Nothing,
+        }
+    }
+
+    fn subscribed(&mut self, id: TrackId) -> Reaction {
+        let Some(track) = self.tracks.get_mut(&id) else {
+            return Reaction::Nothing;
+        };
+        track.interrupted |= track.timeline.has_begun();
+        if track.publication.kind == TrackKind::Video && !track.publication.muted {
+            Reaction::KeyframeExpected(id)
+        } else {
+            Reaction::Nothing
+        }
+    }
+
+    fn frame(&mut self, frame: SourceFrame, now: Moment, sink: &mut impl RecordSink) -> Reaction {
+        let Some(track) = self.tracks.get_mut(&frame.id) else {
+            log::debug!("a frame of the unknown track {}", frame.id);
+            return Reaction::Nothing;
+        };
+        track.packets_lost += frame.packets_lost;
+        let placed = track
+            .timeline
+            .place(frame.rtp, frame.clock_rate, now.time_ns);
+        let follows = matches!(placed, Placed::Continues(_));
+        let logged = track
+            .logged
+            .filter(|logged| logged.codec == frame.codec && (follows || track.frames == 0));
+        let logged = match logged {
+            Some(logged) => logged,
+            None => self.log_track(&frame.id, frame.codec, Some(frame.clock_rate), now, sink),
+        };
+        if let Some(gap) = self.gaps.frame(now.time_ns) {
+            event(sink, now, gap);
+        }
+        // Borrowed anew: announcing a track needs the whole recorder.
+        let Some(track) = self.tracks.get_mut(&frame.id) else {
+            return Reaction::Nothing;
+        };
+        let is_video = track.publication.kind == TrackKind::Video;
+        let contiguous = frame.contiguous && !track.interrupted;
+        let (Placed::Continues(rtp) | Placed::Begins(rtp)) = placed;
+        let bytes = frame.payload.len() as u64;
+        let size = (is_video && frame.keyframe)
+            .then(|| picture_size(frame.codec, &frame.payload))
+            .flatten();
+        let record = Record {
+            time_ns: now.time_ns,
+            wall_ns: now.wall_ns,
+            body: Body::Frame(Frame {
+                track: logged.number,
+                keyframe: frame.keyframe,
+                contiguous,
+                rtp,
+                payload: frame.payload,
+            }),
+        };
+        if !sink.append(record, is_video) {
+            track.interrupted = true;
+            self.gaps.dropped(now.time_ns);
+            return Reaction::Nothing;
+        }
+        let first = track.frames == 0;
+        track.interrupted = false;
+        track.frames += 1;
+        track.bytes += bytes;
+        if let Some((width, height)) = size {
+            track.width = width;
+            track.height = height;
+        }
+        self.frames += 1;
+        self.bytes += bytes;
+        self.first_frame_wall_ns.get_or_insert(now.wall_ns);
+        if is_video && let Some(gap) = self.gaps.kept(now.time_ns) {
+            event(sink, now, gap);
+        }
+        match (is_video, frame.keyframe) {
+            (true, true) => Reaction::KeyframeArrived(frame.id),
+            (true, false) if first || !follows || !contiguous => Reaction::KeyframeWanted(frame.id),
+            _ => Reaction::Nothing,
+        }
+    }
+
+    fn sender_report(
+        &mut self,
+        id: &TrackId,
+        rtp: u32,
+        ntp_ns: i64,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) {
+        let Some(track) = self.tracks.get(id) else {
+            return;
+        };
+        if let (Some(logged), Some(rtp)) = (track.logged, track.timeline.extend(rtp)) {
+            let body = Body::SenderReport(SenderReport {
+                track: logged.number,
+                rtp,
+                ntp_ns,
+            });
+            put(sink, now, body);
+        }
+    }
+
+    /// Announces a track, under a new number when the log knows it already.
+    fn log_track(
+        &mut self,
+        id: &TrackId,
+        codec: Codec,
+        clock_rate: Option<u32>,
+        now: Moment,
+        sink: &mut impl RecordSink,
+    ) -> Logged {
+        self.last_track = self.last_track.wrapping_add(1);
+        let logged = Logged {
+            number: self.last_track,
+            codec,
+        };
+        if let Some(track) = self.tracks.get_mut(id) {
+            if let Some(Logged { number: track, .. }) = track.logged.replace(logged) {
+                event(sink, now, LogEvent::TrackRemoved { track });
+            }
+            let info = track.info(logged, clock_rate);
+            event(sink, now, LogEvent::TrackAdded(info));
+        }
+        logged
+    }
+}
+
+#[cfg(test)]
+#[path = "recorder_tests.rs"]
+mod tests;

@@ -1,0 +1,397 @@
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+
+#[derive(Default)]
+struct Log {
+    records: Vec<Record>,
+    full: bool,
+}
+
+impl RecordSink for Log {
+    fn append(&mut self, record: Record, expendable: bool) -> bool {
+        if self.full && expendable {
+            return false;
+        }
+        self.records.push(record);
+        true
+    }
+}
+
+impl Log {
+    fn events(&self) -> Vec<&LogEvent> {
+        self.records
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Event(event) => Some(event),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn frames(&self) -> Vec<&Frame> {
+        self.records
+            .iter()
+            .filter_map(|record| match &record.body {
+                Body::Frame(frame) => Some(frame),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn tracks(&self) -> Vec<TrackNumber> {
+        self.frames().iter().map(|frame| frame.track).collect()
+    }
+}
+
+struct Room {
+    recorder: Recorder,
+    log: Log,
+    start: Instant,
+}
+
+const MS: u64 = 1_000_000;
+
+fn at(ms: u64) -> Moment {
+    Moment {
+        time_ns: ms * MS,
+        wall_ns: 0,
+    }
+}
+
+/// A room with Ann, whose camera is `TR_1` and whose microphone is `TR_2`.
+fn room() -> Room {
+    let start = Instant::now();
+    let clock = RecordingClock::new(start, 0);
+    let mut log = Log::default();
+    let started = LogEvent::RecordingStarted {
+        recording_id: "EG_abcdefghijkl".to_owned(),
+        room_name: "room".to_owned(),
+        room_id: "RM_1".to_owned(),
+    };
+    let recorder = Recorder::begin(clock, started, at(0), &mut log);
+    let mut room = Room {
+        recorder,
+        log,
+        start,
+    };
+    room.tell(
+        0,
+        SourceEvent::ParticipantJoined(Participant {
+            id: "PA_1".to_owned(),
+            identity: "ann".to_owned(),
+            name: "Ann".to_owned(),
+        }),
+    );
+    room.tell(
+        0,
+        SourceEvent::TrackPublished(track("TR_1", Some(Codec::Vp8))),
+    );
+    room.tell(
+        0,
+        SourceEvent::TrackPublished(track("TR_2", Some(Codec::Opus))),
+    );
+    room
+}
+
+fn track(id: &str, codec: Option<Codec>) -> Publication {
+    let kind = if codec == Some(Codec::Opus) {
+        TrackKind::Audio
+    } else {
+        TrackKind::Video
+    };
+    Publication {
+        id: TrackId::from(id),
+        participant: "PA_1".to_owned(),
+        kind,
+        source: crate::log::TrackSource::Camera,
+        codec,
+        muted: false,
+        width: 640,
+        height: 360,
+        layer_heights: Vec::new(),
+    }
+}
+
+fn video(rtp: u32, keyframe: bool) -> SourceFrame {
+    SourceFrame {
+        id: TrackId::from("TR_1"),
+        codec: Codec::Vp8,
+        clock_rate: 90_000,
+        keyframe,
+        contiguous: true,
+        rtp,
+        packets_lost: 0,
+        payload: Bytes::from_static(&[0x50, 0x42, 0, 0x9d, 1, 0x2a, 0x80, 2, 0x68, 1]),
+    }
+}
+
+impl Room {
+    fn tell(&mut self, ms: u64, event: SourceEvent) -> Reaction {
+        self.recorder.handle(event, at(ms), &mut self.log)
+    }
+
+    fn frame(&mut self, ms: u64, frame: SourceFrame) -> Reaction {
+        self.tell(ms, SourceEvent::Frame(frame))
+    }
+
+    fn last_event(&self) -> LogEvent {
+        (*self.log.events().last().expect("an event")).clone()
+    }
+}
+
+fn camera() -> TrackId {
+    TrackId::from("TR_1")
+}
+
+#[test]
+fn the_log_begins_with_the_room_and_who_is_in_it() {
+    let room = room();
+    assert_eq!(room.log.records[0].time_ns, 0);
+    let events = room.log.events();
+    assert!(matches!(events[0], LogEvent::RecordingStarted { room_id, .. } if room_id == "RM_1"));
+    assert!(matches!(events[1], LogEvent::ParticipantJoined { name, .. } if name == "Ann"));
+    assert!(
+        matches!(events[2], LogEvent::TrackAdded(info) if info.track == 1 && info.codec == Codec::Vp8 && info.clock_rate == 90_000)
+    );
+    assert!(
+        matches!(events[3], LogEvent::TrackAdded(info) if info.track == 2 && info.clock_rate == 48_000)
+    );
+}
+
+#[test]
+fn frames_keep_their_rtp_time_and_the_picture_size_is_told() {
+    let mut room = room();
+    assert_eq!(
+        room.frame(100, video(1000, true)),
+        Reaction::KeyframeArrived(camera())
+    );
+    assert_eq!(room.frame(133, video(4000, false)), Reaction::Nothing);
+    let frames = room.log.frames();
+    assert_eq!((frames[0].rtp, frames[1].rtp), (1000, 4000));
+    let status = room.recorder.participants(|_| String::new());
+    let camera = &status[0].tracks[0];
+    assert_eq!((camera.width, camera.height, camera.frames), (640, 360, 2));
+    assert_eq!(camera.codec, "vp8");
+    assert_eq!(room.recorder.frames(), 2);
+}
+
+#[test]
+fn a_broken_picture_asks_for_a_key_frame() {
+    let mut room = room();
+    assert_eq!(
+        room.frame(0, video(0, false)),
+        Reaction::KeyframeWanted(camera())
+    );
+    room.frame(33, video(3000, true));
+    let mut broken = video(9000, false);
+    broken.contiguous = false;
+    broken.packets_lost = 3;
+    assert_eq!(room.frame(100, broken), Reaction::KeyframeWanted(camera()));
+    let status = room.recorder.participants(|_| String::new());
+    assert_eq!(status[0].tracks[0].packets_lost, 3);
+}
+
+#[test]
+fn another_codec_or_another_clock_is_another_track() {
+    let mut room = room();
+    room.frame(0, video(0, true));
+    let mut other = video(3000, true);
+    other.codec = Codec::H264;
+    room.frame(33, other.clone());
+    assert!(
+        matches!(room.last_event(), LogEvent::TrackAdded(info) if info.track == 3 && info.codec == Codec::H264 && info.id == "TR_1")
+    );
+    // As after joining again: the clock starts elsewhere.
+    other.rtp = 4_000_000_000;
+    other.keyframe = false;
+    assert_eq!(room.frame(66, other), Reaction::KeyframeWanted(camera()));
+    assert_eq!(room.log.tracks(), [1, 3, 4]);
+    let removed: Vec<_> = room
+        .log
+        .events()
+        .into_iter()
+        .filter(|event| matches!(event, LogEvent::TrackRemoved { .. }))
+        .collect();
+    assert_eq!(
+        removed,
+        [
+            &LogEvent::TrackRemoved { track: 1 },
+            &LogEvent::TrackRemoved { track: 3 }
+        ]
+    );
+}
+
+#[test]
+fn a_track_of_unknown_codec_is_announced_with_its_first_frame() {
+    let mut room = room();
+    room.tell(0, SourceEvent::TrackUnpublished { id: camera() });
+    room.tell(0, SourceEvent::TrackPublished(track("TR_1", None)));
+    assert_eq!(room.last_event(), LogEvent::TrackRemoved { track: 1 });
+    room.frame(10, video(0, true));
+    assert!(
+        matches!(room.last_event(), LogEvent::TrackAdded(info) if info.track == 3 && info.codec == Codec::Vp8)
+    );
+}
+
+#[test]
+fn muting_is_told_and_stops_the_wait_for_key_frames() {
+    let mut room = room();
+    let muted = SourceEvent::TrackMuted {
+        id: camera(),
+        muted: true,
+    };
+    assert_eq!(room.tell(5, muted), Reaction::VideoStopped(camera()));
+    assert_eq!(room.last_event(), LogEvent::TrackMuted { track: 1 });
+    let unmuted = SourceEvent::TrackMuted {
+        id: camera(),
+        muted: false,
+    };
+    assert_eq!(room.tell(9, unmuted), Reaction::KeyframeExpected(camera()));
+    assert_eq!(room.last_event(), LogEvent::TrackUnmuted { track: 1 });
+}
+
+#[test]
+fn a_lost_connection_leaves_a_gap_until_the_first_frame() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    let restored = SourceEvent::Restored {
+        media_lost_since: Some(room.start + Duration::from_millis(1010)),
+        settings_lost: true,
+    };
+    room.tell(3000, restored);
+    // It cannot be decoded: what it refers to was lost.
+    assert_eq!(
+        room.frame(3100, video(189_000, false)),
+        Reaction::KeyframeWanted(camera())
+    );
+    assert!(!room.log.frames()[1].contiguous);
+    assert_eq!(
+        room.last_event(),
+        LogEvent::Gap {
+            from_ns: 1010 * MS,
+            to_ns: 3100 * MS,
+            reason: "connection_lost".to_owned()
+        }
+    );
+}
+
+#[test]
+fn a_connection_restored_without_losing_media_leaves_no_trace() {
+    let mut room = room();
+    let before = room.log.records.len();
+    room.tell(10, SourceEvent::Interrupted);
+    room.tell(
+        50,
+        SourceEvent::Restored {
+            media_lost_since: None,
+            settings_lost: false,
+        },
+    );
+    room.recorder.tick(at(5000), &mut room.log);
+    assert_eq!(room.log.records.len(), before);
+}
+
+#[test]
+fn frames_that_a_slow_disk_cost_are_told_and_asked_for_again() {
+    let mut room = room();
+    room.frame(0, video(0, true));
+    room.log.full = true;
+    room.frame(33, video(3000, false));
+    room.frame(66, video(6000, false));
+    room.log.full = false;
+    assert_eq!(
+        room.frame(100, video(9000, false)),
+        Reaction::KeyframeWanted(camera())
+    );
+    assert!(!room.log.frames()[1].contiguous);
+    assert_eq!(
+        room.last_event(),
+        LogEvent::Gap {
+            from_ns: 33 * MS,
+            to_ns: 100 * MS,
+            reason: "disk_slow".to_owned()
+        }
+    );
+    assert_eq!(room.recorder.frames(), 2);
+}
+
+#[test]
+fn sender_reports_are_extended_like_frames_and_need_one() {
+    let mut room = room();
+    let report = |rtp| SourceEvent::SenderReport {
+        id: camera(),
+        rtp,
+        ntp_ns: 7,
+    };
+    room.tell(0, report(u32::MAX));
+    room.frame(0, video(10, true));
+    room.tell(1, report(u32::MAX));
+    let reports: Vec<i64> = room
+        .log
+        .records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::SenderReport(report) => Some(report.rtp),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reports, [-1]);
+}
+
+#[test]
+fn going_on_in_a_log_closes_its_tracks_and_tells_the_gap() {
+    let clock = RecordingClock::new(Instant::now(), 9_000 * MS);
+    let mut log = Log::default();
+    let earlier = Earlier {
+        participants: vec![Participant {
+            id: "PA_1".to_owned(),
+            identity: "ann".to_owned(),
+            name: "Ann".to_owned(),
+        }],
+        open_tracks: vec![4],
+        last_track: 6,
+        until_ns: 5_000 * MS,
+        ..Earlier::default()
+    };
+    let mut recorder = Recorder::resume(clock, earlier, at(9000), &mut log);
+    recorder.handle(
+        SourceEvent::TrackPublished(track("TR_1", Some(Codec::Vp8))),
+        at(9000),
+        &mut log,
+    );
+    recorder.handle(SourceEvent::Frame(video(0, true)), at(9200), &mut log);
+    let events = log.events();
+    assert_eq!(events[0], &LogEvent::TrackRemoved { track: 4 });
+    assert!(matches!(events[1], LogEvent::TrackAdded(info) if info.track == 7));
+    assert_eq!(
+        events[2],
+        &LogEvent::Gap {
+            from_ns: 5_000 * MS,
+            to_ns: 9_200 * MS,
+            reason: "capture_restarted".to_owned()
+        }
+    );
+    assert_eq!(recorder.participant_count(), 1);
+}
+
+#[test]
+fn the_last_record_is_the_end() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.recorder
+        .end(EndReason::SourceLost, at(4000), &mut room.log);
+    let events = room.log.events();
+    assert!(matches!(
+        events[events.len() - 2],
+        LogEvent::Gap { from_ns, to_ns, .. } if (*from_ns, *to_ns) == (1000 * MS, 4000 * MS)
+    ));
+    assert_eq!(
+        room.last_event(),
+        LogEvent::RecordingEnded {
+            reason: EndReason::SourceLost
+        }
+    );
+}

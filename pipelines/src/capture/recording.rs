@@ -1,0 +1,356 @@
+//! A running recording: source events into the log, commands and limits.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason, Failure};
+use crate::job::{CaptureJob, CaptureLimits};
+use crate::sources::SourceEvent;
+use crate::sources::livekit::{Joined, LivekitSource};
+
+use super::clock::RecordingClock;
+use super::ending::{Facts, limit_reached};
+use super::keyframes::KeyframeRequests;
+use super::layers::LayerChoice;
+use super::process::{Control, OpenLog, unknown_command};
+use super::recorder::{Reaction, Recorder};
+use super::writer::LogThread;
+
+/// Time between two snapshots of an unchanged state.
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a sealed recording whose room is gone waits for its server to come and read.
+const AFTER_THE_ROOM: Duration = Duration::from_secs(10);
+
+/// A recording from the moment it is in the room.
+pub struct Recording {
+    limits: CaptureLimits,
+    source: LivekitSource,
+    log: LogThread,
+    recorder: Recorder,
+    clock: RecordingClock,
+    layers: LayerChoice,
+    keyframes: KeyframeRequests,
+    /// What a snapshot tells that nothing else keeps.
+    status: CaptureSnapshot,
+    empty_since: Option<Instant>,
+    /// Since when the source has nothing more to tell.
+    source_ended: Option<Instant>,
+    next_snapshot: Instant,
+}
+
+#[derive(PartialEq, Eq)]
+enum Next {
+    GoOn,
+    Exit,
+}
+
+impl Recording {
+    /// Takes up a recording whose log is open.
+    pub fn new(job: &CaptureJob, source: LivekitSource, joined: Joined, opened: OpenLog) -> Self {
+        let now = Instant::now();
+        let status = CaptureSnapshot {
+            state: CaptureState::Recording,
+            room_id: Some(opened.room_id.unwrap_or(joined.room_id)),
+            started_at_ms: Some(opened.started_wall_ns / 1_000_000),
+            ..CaptureSnapshot::default()
+        };
+        opened.log.journal(
+            "joined",
+            json!({
+                "room_id": status.room_id,
+                "started_at_ms": status.started_at_ms,
+                "time_ms": opened.clock.at(now) / 1_000_000,
+            }),
+        );
+        let mut recording = Self {
+            limits: job.limits,
+            source,
+            log: opened.log,
+            recorder: opened.recorder,
+            clock: opened.clock,
+            layers: LayerChoice::new(job.canvas),
+            keyframes: KeyframeRequests::default(),
+            status,
+            empty_since: None,
+            source_ended: None,
+            next_snapshot: now,
+        };
+        recording.note_who_is_there(now);
+        recording
+    }
+
+    /// Runs until it is told to leave, or has no reason to stay.
+    pub async fn run(mut self, control: &mut Control) {
+        self.publish(control);
+        loop {
+            let wake = self.next_wake();
+            let next = tokio::select! {
+                biased;
+                Some(envelope) = control.commands.recv() => self.command(envelope, control).await,
+                _ = control.terminate.recv() => {
+                    self.seal(EndReason::Stopped, control).await;
+                    Next::Exit
+                }
+                failure = self.log.failed(), if self.is_open() => {
+                    self.log_failed(failure, control);
+                    Next::GoOn
+                }
+                event = self.source.next() => {
+                    self.event(event, control).await;
+                    Next::GoOn
+                }
+                () = tokio::time::sleep_until(wake.into()) => Next::GoOn,
+            };
+            if next == Next::Exit || self.on_time(control).await == Next::Exit {
+                break;
+            }
+        }
+        self.source.leave().await;
+        log::info!("left the room");
+    }
+
+    /// Whether the log is still being written.
+    fn is_open(&self) -> bool {
+        matches!(
+            self.status.state,
+            CaptureState::Recording | CaptureState::Reconnecting
+        )
+    }
+
+    async fn command(&mut self, envelope: CommandEnvelope, control: &Control) -> Next {
+        let (answer, next) = match envelope.command {
+            Command::Stop { reason } => {
+                self.seal(reason, control).await;
+                (Ok(()), Next::GoOn)
+            }
+            Command::Leave => {
+                self.seal(EndReason::Stopped, control).await;
+                (Ok(()), Next::Exit)
+            }
+            Command::Snapshot => {
+                self.publish(control);
+                (Ok(()), Next::GoOn)
+            }
+            Command::Finish | Command::Unknown => (Err(unknown_command()), Next::GoOn),
+        };
+        control.server.reply(&envelope.id, answer);
+        next
+    }
+
+    async fn event(&mut self, event: SourceEvent, control: &Control) {
+        match &event {
+            SourceEvent::Interrupted => {
+                if self.is_open() {
+                    self.status.state = CaptureState::Reconnecting;
+                }
+                log::warn!("the connection to the room is lost");
+                self.publish(control);
+            }
+            SourceEvent::Restored { settings_lost, .. } => {
+                let now = Instant::now();
+                if self.is_open() {
+                    self.status.state = CaptureState::Recording;
+                }
+                self.status.reconnects += 1;
+                if *settings_lost {
+                    self.layers.forget(now);
+                    self.keyframes.clear();
+                }
+                log::info!("the connection to the room is back");
+                self.publish(control);
+            }
+            SourceEvent::Ended(reason) => {
+                self.source_ended = Some(Instant::now());
+                self.seal(*reason, control).await;
+                return;
+            }
+            _ => {}
+        }
+        if self.is_open() {
+            let reaction = self.recorder.handle(event, self.clock.now(), &mut self.log);
+            self.react(reaction);
+        }
+    }
+
+    fn react(&mut self, reaction: Reaction) {
+        let now = Instant::now();
+        match reaction {
+            Reaction::Nothing => {}
+            Reaction::LayoutChanged => {
+                self.layers.room_changed(now);
+                self.note_who_is_there(now);
+            }
+            Reaction::KeyframeExpected(id) => self.keyframes.expect(&id, now),
+            Reaction::KeyframeWanted(id) => self.keyframes.want(&id, now),
+            Reaction::KeyframeArrived(id) => self.keyframes.arrived(&id),
+            Reaction::VideoStopped(id) => {
+                self.keyframes.forget(&id);
+                self.layers.room_changed(now);
+            }
+        }
+    }
+
+    fn note_who_is_there(&mut self, now: Instant) {
+        if self.recorder.participant_count() > 0 {
+            self.empty_since = None;
+        } else {
+            self.empty_since.get_or_insert(now);
+        }
+    }
+
+    /// When something has to be done though nothing happens.
+    fn next_wake(&self) -> Instant {
+        let mut wake = self.next_snapshot;
+        if self.is_open() {
+            let longest_ns = self.limits.max_duration_ms.saturating_mul(1_000_000);
+            let others = [
+                Some(self.clock.instant(longest_ns)),
+                self.layers.next_due(),
+                self.keyframes.next_due(),
+            ];
+            for due in others.into_iter().flatten() {
+                wake = wake.min(due);
+            }
+        }
+        wake
+    }
+
+    /// Does what is due.
+    async fn on_time(&mut self, control: &Control) -> Next {
+        let now = Instant::now();
+        if now < self.next_wake() {
+            return Next::GoOn;
+        }
+        if self.is_open() {
+            self.ask_for_media(now);
+            self.recorder.tick(self.clock.now(), &mut self.log);
+            let facts = Facts {
+                recorded: Duration::from_nanos(self.clock.at(now)),
+                empty_since: self.empty_since,
+                alone_since: control.server.alone_since(),
+            };
+            if let Some(reason) = limit_reached(&self.limits, &facts, now) {
+                self.seal(reason, control).await;
+            }
+        }
+        if now >= self.next_snapshot {
+            self.publish(control);
+        }
+        self.reason_to_stay(now, control)
+    }
+
+    fn ask_for_media(&mut self, now: Instant) {
+        let participants = self.recorder.participant_count();
+        let requests = self
+            .layers
+            .take(now, participants, self.recorder.publications());
+        for request in requests {
+            log::debug!(
+                "asking for the {} layer of {}, {}x{}",
+                request.layer,
+                request.id,
+                request.width,
+                request.height
+            );
+            self.source.set_video_size(
+                &request.id,
+                request.width,
+                request.height,
+                request.frame_rate,
+            );
+        }
+        for id in self.keyframes.due(now) {
+            log::debug!("asking for a key frame of {id}");
+            self.source.request_keyframe(&id);
+        }
+    }
+
+    /// A sealed recording stays in the room for its server's sake.
+    fn reason_to_stay(&self, now: Instant, control: &Control) -> Next {
+        let Some(alone_since) = control.server.alone_since() else {
+            return Next::GoOn;
+        };
+        if self.is_open() {
+            return Next::GoOn;
+        }
+        let server_lost = Duration::from_millis(self.limits.server_lost_timeout_ms);
+        let room_gone = self
+            .source_ended
+            .is_some_and(|ended| now.duration_since(ended.max(alone_since)) >= AFTER_THE_ROOM);
+        if room_gone || now.duration_since(alone_since) >= server_lost {
+            Next::Exit
+        } else {
+            Next::GoOn
+        }
+    }
+
+    /// Completes the log, once.
+    async fn seal(&mut self, reason: EndReason, control: &Control) {
+        if !self.is_open() {
+            return;
+        }
+        let now = self.clock.now();
+        self.recorder.end(reason, now, &mut self.log);
+        self.log.seal().await;
+        self.status.state = CaptureState::Sealed;
+        self.status.end_reason = Some(reason);
+        if let Some(failure) = self.log.failure() {
+            self.status.end_reason = Some(EndReason::LogFailed);
+            self.status.failure = Some(failure);
+        }
+        self.sealed(now.wall_ns, now.time_ns, control);
+    }
+
+    /// Ends the recording because its log cannot be written any more.
+    fn log_failed(&mut self, failure: Failure, control: &Control) {
+        let now = self.clock.now();
+        self.status.state = CaptureState::Sealed;
+        self.status.end_reason = Some(EndReason::LogFailed);
+        self.status.failure = Some(failure);
+        self.sealed(now.wall_ns, now.time_ns, control);
+    }
+
+    fn sealed(&mut self, wall_ns: i64, time_ns: u64, control: &Control) {
+        self.status.ended_at_ms = Some(wall_ns / 1_000_000);
+        self.status.duration_ms = time_ns / 1_000_000;
+        self.source.release();
+        self.keyframes.clear();
+        log::info!(
+            "the log is complete: {:?}, {} frames in {:.1} s",
+            self.status.end_reason,
+            self.recorder.frames(),
+            Duration::from_nanos(time_ns).as_secs_f64()
+        );
+        self.log.journal(
+            "sealed",
+            json!({
+                "reason": self.status.end_reason,
+                "failure": self.status.failure,
+                "ended_at_ms": self.status.ended_at_ms,
+                "duration_ms": self.status.duration_ms,
+            }),
+        );
+        self.publish(control);
+    }
+
+    fn publish(&mut self, control: &Control) {
+        self.next_snapshot = Instant::now() + SNAPSHOT_INTERVAL;
+        if self.is_open() {
+            self.status.duration_ms = self.clock.now().time_ns / 1_000_000;
+        }
+        self.status.frames = self.recorder.frames();
+        self.status.bytes = self.recorder.bytes();
+        self.status.log_bytes = self.log.log_bytes();
+        self.status.first_frame_at_ms = self
+            .recorder
+            .first_frame_wall_ns()
+            .map(|wall_ns| wall_ns / 1_000_000);
+        let mut snapshot = self.status.clone();
+        snapshot.participants = self
+            .recorder
+            .participants(|id| self.layers.layer(id).to_owned());
+        control.publish(snapshot);
+    }
+}

@@ -1,0 +1,112 @@
+//! One published track: what the log knows of it, and the numbers about it.
+
+use crate::control::TrackStatus;
+use crate::log::{Codec, TrackInfo, TrackKind, TrackNumber, TrackSource};
+use crate::sources::{Publication, TrackId};
+
+use super::timeline::Timeline;
+
+/// A published track.
+pub struct Track {
+    pub publication: Publication,
+    /// As the log knows it; none while its codec is not known.
+    pub logged: Option<Logged>,
+    pub timeline: Timeline,
+    /// The next frame does not follow the one before.
+    pub interrupted: bool,
+    pub frames: u64,
+    pub bytes: u64,
+    pub packets_lost: u64,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// A track as the log announced it.
+#[derive(Clone, Copy)]
+pub struct Logged {
+    pub number: TrackNumber,
+    pub codec: Codec,
+}
+
+impl Track {
+    /// A track without frames.
+    pub fn new(publication: Publication) -> Self {
+        Self {
+            publication,
+            logged: None,
+            timeline: Timeline::default(),
+            interrupted: false,
+            frames: 0,
+            bytes: 0,
+            packets_lost: 0,
+            width: 0,
+            height: 0,
+        }
+    }
+
+    /// For a snapshot; `layer` names the simulcast layer asked for.
+    pub fn status(&self, layer: impl Fn(&TrackId) -> String) -> TrackStatus {
+        let publication = &self.publication;
+        let codec = self.logged.map(|logged| logged.codec).or(publication.codec);
+        TrackStatus {
+            id: publication.id.to_string(),
+            kind: kind_name(publication.kind).to_owned(),
+            source: source_name(publication.source).to_owned(),
+            codec: codec_name(codec.unwrap_or(Codec::Unknown)).to_owned(),
+            width: self.width,
+            height: self.height,
+            layer: layer(&publication.id),
+            muted: publication.muted,
+            frames: self.frames,
+            bytes: self.bytes,
+            packets_lost: self.packets_lost,
+        }
+    }
+
+    /// How the log announces it, as `logged`.
+    pub fn info(&self, logged: Logged, clock_rate: Option<u32>) -> TrackInfo {
+        let publication = &self.publication;
+        let usual = match publication.kind {
+            TrackKind::Audio => 48_000,
+            TrackKind::Video => 90_000,
+        };
+        TrackInfo {
+            track: logged.number,
+            id: publication.id.to_string(),
+            participant: publication.participant.clone(),
+            kind: publication.kind,
+            source: publication.source,
+            codec: logged.codec,
+            clock_rate: clock_rate.unwrap_or(usual),
+            muted: publication.muted,
+        }
+    }
+}
+
+fn kind_name(kind: TrackKind) -> &'static str {
+    match kind {
+        TrackKind::Audio => "audio",
+        TrackKind::Video => "video",
+    }
+}
+
+fn source_name(source: TrackSource) -> &'static str {
+    match source {
+        TrackSource::Camera => "camera",
+        TrackSource::Microphone => "microphone",
+        TrackSource::ScreenShare => "screen_share",
+        TrackSource::ScreenShareAudio => "screen_share_audio",
+        TrackSource::Unknown => "unknown",
+    }
+}
+
+fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Vp8 => "vp8",
+        Codec::H264 => "h264",
+        Codec::Vp9 => "vp9",
+        Codec::Av1 => "av1",
+        Codec::Opus => "opus",
+        Codec::Unknown => "unknown",
+    }
+}
