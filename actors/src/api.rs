@@ -1,15 +1,13 @@
 //! What the HTTP surfaces ask of the actors. They hold a [`Recorder`] and translate, nothing else.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
 use tapedeck_pipelines::job::{CaptureLimits, OutputSettings};
-use tapedeck_storage::RecordingStore;
 
-use crate::{Manifest, RecordingState, RoomError, Rooms};
+use crate::{Manifest, RecordingState, RoomError};
 
 /// What the actors need to know.
 #[derive(Clone, Debug)]
@@ -32,10 +30,6 @@ pub struct RecorderSettings {
     /// Time between two fdatasync calls of the log.
     pub sync_interval: Duration,
 }
-
-/// A cheap handle on the actors; every clone speaks to the same registry.
-#[derive(Clone)]
-pub struct Recorder {}
 
 /// A request for a recording.
 #[derive(Clone, Debug)]
@@ -128,69 +122,4 @@ pub struct ProcessUsage {
     /// Resident set, bytes.
     pub memory_bytes: u64,
     pub threads: u32,
-}
-
-impl Recorder {
-    /// Starts the actors in the current actix system; finds what an earlier server left in the
-    /// data folder and goes on with it.
-    ///
-    /// # Errors
-    /// The data folder cannot be used.
-    pub async fn launch(
-        _settings: RecorderSettings,
-        _rooms: Arc<dyn Rooms>,
-        _store: Arc<dyn RecordingStore>,
-    ) -> std::io::Result<Self> {
-        todo!()
-    }
-
-    /// Starts a recording; returns once capture is in the room.
-    pub async fn start(&self, _request: StartRequest) -> Result<Manifest, StartError> {
-        todo!()
-    }
-
-    /// Stops the live recording of a room; returns when it is delivered, or still `ending` or
-    /// `uploading` after the stop time-out. A repeated stop waits for the same end.
-    pub async fn stop(&self, _room_name: &str) -> Result<Manifest, StopError> {
-        todo!()
-    }
-
-    /// Delivered recordings of the store, newest first: also those that another server of the
-    /// kind left there.
-    pub async fn delivered(
-        &self,
-        _filter: ListFilter,
-    ) -> Result<Vec<tapedeck_storage::RecordingMetadata>, tapedeck_storage::StoreError> {
-        todo!()
-    }
-
-    /// Recordings in any state.
-    pub async fn list(&self, _filter: ListFilter, _cursor: Option<String>, _limit: usize) -> Page {
-        todo!()
-    }
-
-    /// One recording in any state, by id.
-    pub async fn get(&self, _id: &str) -> Option<Manifest> {
-        todo!()
-    }
-
-    /// Live sessions, also those that are still being rendered or delivered.
-    pub async fn live(&self) -> Vec<LiveSession> {
-        todo!()
-    }
-
-    /// Removes a finished recording by file name: object, metadata and work folder.
-    pub async fn delete(&self, _name: &str) -> Result<(), DeleteError> {
-        todo!()
-    }
-
-    /// Whether the actors answer; the reason if not.
-    pub async fn ready(&self) -> Result<(), String> {
-        todo!()
-    }
-
-    /// Stops all live recordings and waits until they are delivered or `deadline` passes.
-    pub async fn finish_all(&self, _deadline: Duration) {
-        todo!()
-    }
 }

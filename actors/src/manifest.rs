@@ -60,6 +60,18 @@ pub struct Manifest {
     pub render_socket: Option<String>,
 }
 
+impl Manifest {
+    /// Whether its log may still grow: until then no other recording with the same exclusivity
+    /// key is started.
+    pub fn is_live(&self) -> bool {
+        match self.state {
+            RecordingState::Starting | RecordingState::Active | RecordingState::Interrupted => true,
+            RecordingState::Ending => self.ended_at.is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// The state of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,7 +99,10 @@ pub enum RecordingState {
 impl RecordingState {
     /// Whether nothing will change any more.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Complete | Self::LimitReached | Self::Aborted | Self::Failed)
+        matches!(
+            self,
+            Self::Complete | Self::LimitReached | Self::Aborted | Self::Failed
+        )
     }
 
     /// Whether a file was delivered.

@@ -30,5 +30,10 @@ pub trait Rooms: Send + Sync {
 
     /// Address and recorder's token for a capture process. `identity` is the recording's id;
     /// the token is valid for `valid_for`.
-    fn source(&self, room: &Room, identity: &str, valid_for: std::time::Duration) -> Result<Source, RoomError>;
+    fn source(
+        &self,
+        room: &Room,
+        identity: &str,
+        valid_for: std::time::Duration,
+    ) -> Result<Source, RoomError>;
 }

@@ -1,0 +1,177 @@
+//! Where everything is in the data folder.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use tapedeck_pipelines::control::Role;
+use tapedeck_storage::durable;
+
+/// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// The layout of a data folder: `work/<id>/` per recording, `run/` for sockets, `index/` for the
+/// index.
+#[derive(Clone, Debug)]
+pub struct DataFolder {
+    root: PathBuf,
+}
+
+impl DataFolder {
+    /// Prepares the folder.
+    ///
+    /// # Errors
+    /// It cannot be written, or its path is too long for the sockets in it.
+    pub fn prepare(root: &Path) -> io::Result<Self> {
+        let longest = root
+            .join("run")
+            .join("123456789012-c.sock")
+            .as_os_str()
+            .len();
+        if longest > LONGEST_SOCKET_PATH {
+            let most = LONGEST_SOCKET_PATH - (longest - root.as_os_str().len());
+            return Err(io::Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "the path of the data folder {} is too long: sockets in it need it to have at most {most} bytes",
+                    root.display()
+                ),
+            ));
+        }
+        let folder = Self {
+            root: root.to_path_buf(),
+        };
+        durable::create_folder(&folder.work_root())?;
+        match DirBuilder::new()
+            .mode(0o700)
+            .create(folder.root.join("run"))
+        {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(folder),
+        }
+    }
+
+    /// Keeps other servers away from this folder for as long as the lock lives.
+    ///
+    /// # Errors
+    /// Another server has it.
+    pub fn lock(&self) -> io::Result<FolderLock> {
+        let path = self.root.join("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(FolderLock { _file: file }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(io::Error::new(
+                ErrorKind::WouldBlock,
+                format!(
+                    "another server uses the data folder {}: stop it or choose another folder",
+                    self.root.display()
+                ),
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Bytes that a recording can still use.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn free_bytes(&self) -> io::Result<u64> {
+        let status = rustix::fs::statvfs(&self.root)?;
+        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+
+    pub fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    pub fn work_root(&self) -> PathBuf {
+        self.root.join("work")
+    }
+
+    /// The work folder of a recording.
+    pub fn work(&self, id: &str) -> PathBuf {
+        self.work_root().join(id)
+    }
+
+    pub fn manifest(&self, id: &str) -> PathBuf {
+        self.work(id).join("manifest.json")
+    }
+
+    /// The file that a render makes.
+    pub fn output(&self, id: &str) -> PathBuf {
+        self.work(id).join("output.mp4")
+    }
+
+    /// The control socket of a child, relative to the data folder.
+    pub fn socket_name(id: &str, role: Role) -> String {
+        let letter = match role {
+            Role::Capture => 'c',
+            Role::Render => 'r',
+        };
+        format!("run/{}-{letter}.sock", id.strip_prefix("EG_").unwrap_or(id))
+    }
+
+    /// The control socket of a child, absolute.
+    pub fn socket(&self, id: &str, role: Role) -> PathBuf {
+        self.root.join(Self::socket_name(id, role))
+    }
+
+    /// Whether the socket of a child is there.
+    pub fn has_sockets(&self, id: &str) -> bool {
+        [Role::Capture, Role::Render]
+            .iter()
+            .any(|role| self.socket(id, *role).exists())
+    }
+
+    /// Whether the folder of a recording holds more than the manifest.
+    pub fn has_leftovers(&self, id: &str) -> bool {
+        let more = |entry: io::Result<fs::DirEntry>| {
+            entry.is_ok_and(|entry| entry.file_name() != "manifest.json")
+        };
+        fs::read_dir(self.work(id)).is_ok_and(|mut entries| entries.any(more))
+    }
+}
+
+/// Held while a server uses a data folder.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_path_too_long_for_sockets_and_says_the_limit() {
+        let root = PathBuf::from(format!("/tmp/{}", "x".repeat(90)));
+        let error = DataFolder::prepare(&root).unwrap_err().to_string();
+        assert!(error.contains("at most 83 bytes"), "{error}");
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn the_longest_allowed_path_fits_a_socket() {
+        let folder = DataFolder {
+            root: PathBuf::from(format!("/{}", "x".repeat(82))),
+        };
+        let socket = folder.socket("EG_123456789012", Role::Capture);
+        assert_eq!(socket.as_os_str().len(), LONGEST_SOCKET_PATH);
+    }
+
+    #[test]
+    fn one_server_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = DataFolder::prepare(root.path()).unwrap();
+        let first = folder.lock().unwrap();
+        assert_eq!(folder.lock().unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(first);
+        folder.lock().unwrap();
+    }
+}

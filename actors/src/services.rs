@@ -1,0 +1,15 @@
+//! What every session uses.
+
+use crate::RecorderSettings;
+use crate::folder::DataFolder;
+use crate::state::StoreActor;
+use crate::supervision::Keeper;
+use crate::uploader::UploaderActor;
+
+/// Settings, folder and the actors that sessions share.
+pub struct Services {
+    pub settings: RecorderSettings,
+    pub folder: DataFolder,
+    pub states: Keeper<StoreActor>,
+    pub uploader: Keeper<UploaderActor>,
+}

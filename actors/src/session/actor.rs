@@ -1,0 +1,459 @@
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tapedeck_pipelines::control::{CaptureSnapshot, Event as ChildEvent, RenderSnapshot, Role};
+use tapedeck_pipelines::job::Source;
+use tapedeck_storage::RecordingMetadata;
+use tokio::time::sleep;
+
+use super::child::{self, ChildHandle, Place, Report};
+use super::machine::{Action, Event, Machine, Timer};
+use super::{StatusSender, jobs, journal};
+use crate::backoff::Backoff;
+use crate::clock::now_ms;
+use crate::services::Services;
+use crate::uploader::{Deliver, Delivery, Trouble};
+use crate::{Manifest, RecordingState, state};
+
+/// Messages that may wait. Senders beyond that wait in turn: a busy session slows its processes'
+/// reports down, which then miss outdated snapshots; it drops nothing.
+const MAILBOX: usize = 32;
+/// Between two tries to write a manifest to a disk that refuses it.
+const SAVE_AGAIN: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(15),
+};
+
+/// Looks after one recording: asks the machine what to do and does it.
+pub struct RecordingSession {
+    machine: Machine,
+    services: Arc<Services>,
+    status: StatusSender,
+    beginning: Option<Beginning>,
+    source: Option<Source>,
+    /// Actions that wait for the disk, or for those before them.
+    queue: VecDeque<Action>,
+    /// Whether an action is under way that the queue waits for.
+    busy: bool,
+    capture_process: Option<Child>,
+    render_process: Option<Child>,
+    timers: HashMap<Timer, SpawnHandle>,
+    capture: Option<CaptureSnapshot>,
+    render: Option<RenderSnapshot>,
+}
+
+/// How a session begins.
+#[derive(Clone, Debug)]
+pub enum Beginning {
+    /// With a new recording, whose media comes from there.
+    New(Source),
+    /// With what its manifest tells.
+    Resume,
+}
+
+struct Child {
+    handle: ChildHandle,
+    pid: Option<u32>,
+}
+
+impl RecordingSession {
+    /// A session for the manifest in `status`. `start_timeout` is what is left for a start.
+    pub fn new(
+        services: Arc<Services>,
+        manifest: Manifest,
+        status: StatusSender,
+        beginning: Beginning,
+        start_timeout: Duration,
+    ) -> Self {
+        Self {
+            machine: Machine::new(manifest, start_timeout),
+            services,
+            status,
+            beginning: Some(beginning),
+            source: None,
+            queue: VecDeque::new(),
+            busy: false,
+            capture_process: None,
+            render_process: None,
+            timers: HashMap::new(),
+            capture: None,
+            render: None,
+        }
+    }
+
+    /// Names the recording in log lines.
+    fn label(&self) -> String {
+        let manifest = self.machine.manifest();
+        format!("{} ({})", manifest.id, manifest.room_name)
+    }
+
+    fn step(&mut self, event: Event, context: &mut Context<Self>) {
+        let mut waits = false;
+        for action in self.machine.step(event, now_ms()) {
+            let at_once = matches!(
+                action,
+                Action::Tell(..) | Action::Kill(_) | Action::SetTimer(..) | Action::CancelTimer(_)
+            );
+            if at_once && !waits {
+                self.carry_out(action, context);
+            } else {
+                waits = true;
+                self.queue.push_back(action);
+            }
+        }
+        self.work(context);
+    }
+
+    fn work(&mut self, context: &mut Context<Self>) {
+        while !self.busy {
+            let Some(action) = self.queue.pop_front() else {
+                return;
+            };
+            self.carry_out(action, context);
+        }
+    }
+
+    fn carry_out(&mut self, action: Action, context: &mut Context<Self>) {
+        match action {
+            Action::Save(manifest) => self.save(*manifest, context),
+            Action::AnswerStart(answer) => {
+                if let Err(error) = &answer {
+                    log::warn!("{}: not started: {error}", self.label());
+                }
+                self.status
+                    .send_modify(|status| status.start = Some(answer));
+            }
+            Action::SpawnCapture => {
+                let Some(source) = self.source.take() else {
+                    return;
+                };
+                let services = &self.services;
+                let launch = jobs::capture(
+                    self.machine.manifest(),
+                    source,
+                    &services.settings,
+                    &services.folder,
+                );
+                let handle = child::spawn(
+                    self.place(Role::Capture),
+                    launch,
+                    reporter(Role::Capture, context),
+                );
+                self.capture_process = Some(Child { handle, pid: None });
+            }
+            Action::SpawnRender { log_is_final } => {
+                let services = &self.services;
+                let launch = jobs::render(
+                    self.machine.manifest(),
+                    log_is_final,
+                    &services.settings,
+                    &services.folder,
+                );
+                let handle = child::spawn(
+                    self.place(Role::Render),
+                    launch,
+                    reporter(Role::Render, context),
+                );
+                self.render_process = Some(Child { handle, pid: None });
+            }
+            Action::Attach(role) => {
+                let handle = child::attach(self.place(role), reporter(role, context));
+                *self.process(role) = Some(Child { handle, pid: None });
+            }
+            Action::Tell(role, command) => {
+                if let Some(child) = self.process(role) {
+                    child.handle.tell(command);
+                }
+            }
+            Action::Kill(role) => {
+                let label = self.label();
+                if let Some(child) = self.process(role) {
+                    log::warn!("{label}: the {role:?} process is killed");
+                    child.handle.kill();
+                }
+            }
+            Action::SetTimer(timer, after) => {
+                let fire = move |session: &mut Self, context: &mut Context<Self>| {
+                    session.timers.remove(&timer);
+                    session.step(Event::Timer(timer), context);
+                };
+                let handle = context.run_later(after, fire);
+                if let Some(earlier) = self.timers.insert(timer, handle) {
+                    context.cancel_future(earlier);
+                }
+            }
+            Action::CancelTimer(timer) => {
+                if let Some(handle) = self.timers.remove(&timer) {
+                    context.cancel_future(handle);
+                }
+            }
+            Action::Upload { path, metadata } => self.upload(path, *metadata, context),
+            Action::Clear => self.clear(context),
+            Action::Finish => {
+                self.status.send_modify(|status| {
+                    // One that never came to the disk is not there yet.
+                    status.manifest = self.machine.manifest().clone();
+                    status.finished = true;
+                });
+                context.stop();
+            }
+        }
+    }
+
+    fn process(&mut self, role: Role) -> &mut Option<Child> {
+        match role {
+            Role::Capture => &mut self.capture_process,
+            Role::Render => &mut self.render_process,
+        }
+    }
+
+    fn place(&self, role: Role) -> Place {
+        let id = &self.machine.manifest().id;
+        Place {
+            role,
+            recording_id: id.clone(),
+            folder: self.services.folder.work(id),
+            socket: self.services.folder.socket(id, role),
+        }
+    }
+
+    /// Writes a manifest; the queue waits. Only the first one may fail: later ones are tried until
+    /// the disk takes them, since everything that follows rests on them.
+    fn save(&mut self, manifest: Manifest, context: &mut Context<Self>) {
+        self.busy = true;
+        let (services, label) = (self.services.clone(), self.label());
+        let may_fail = manifest.state == RecordingState::Starting;
+        let saved = async move {
+            for tries in 1.. {
+                let error = match services
+                    .states
+                    .address()
+                    .send(state::Save(manifest.clone()))
+                    .await
+                {
+                    Ok(Ok(())) => break,
+                    Ok(Err(error)) => error.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                log::error!("{label}: the manifest cannot be written: {error}");
+                if may_fail {
+                    return Err(error);
+                }
+                sleep(SAVE_AGAIN.pause(tries, rand::random())).await;
+            }
+            Ok(manifest)
+        };
+        let done =
+            |saved: Result<Manifest, String>, session: &mut Self, context: &mut Context<Self>| {
+                session.busy = false;
+                match saved {
+                    Ok(manifest) => session.publish(manifest),
+                    Err(error) => {
+                        session.queue.clear();
+                        session.step(Event::SaveFailed(error), context);
+                    }
+                }
+                session.work(context);
+            };
+        context.spawn(saved.into_actor(self).map(done));
+    }
+
+    fn publish(&self, manifest: Manifest) {
+        let before = self.status.borrow().manifest.state;
+        if manifest.state != before || manifest.state == RecordingState::Starting {
+            let error = manifest
+                .error
+                .as_ref()
+                .map(|error| format!(": {error}"))
+                .unwrap_or_default();
+            log::info!("{}: {:?}{error}", self.label(), manifest.state);
+        }
+        self.status.send_modify(|status| status.manifest = manifest);
+    }
+
+    fn upload(&self, path: PathBuf, metadata: RecordingMetadata, context: &mut Context<Self>) {
+        let services = self.services.clone();
+        let trouble = context.address().recipient::<Trouble>();
+        let delivered = async move {
+            loop {
+                let message = Deliver {
+                    path: path.clone(),
+                    metadata: metadata.clone(),
+                    trouble: trouble.clone(),
+                };
+                match services.uploader.address().send(message).await {
+                    Ok(delivery) => return delivery,
+                    // It vanished; the next one begins anew.
+                    Err(_) => sleep(SAVE_AGAIN.first).await,
+                }
+            }
+        };
+        let done = |delivery, session: &mut Self, context: &mut Context<Self>| {
+            let event = match delivery {
+                Delivery::Stored => Event::Uploaded,
+                Delivery::NameTaken => Event::NameTaken,
+                Delivery::SourceUnusable(detail) => Event::OutputUnusable(detail),
+                Delivery::Abandoned => return,
+            };
+            session.step(event, context);
+        };
+        context.spawn(delivered.into_actor(self).map(done));
+    }
+
+    fn clear(&mut self, context: &mut Context<Self>) {
+        self.busy = true;
+        let id = self.machine.manifest().id.clone();
+        let (services, label) = (self.services.clone(), self.label());
+        let cleared = async move {
+            let error = match services.states.address().send(state::Clear(id)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            log::warn!(
+                "{label}: the work folder cannot be emptied, the next start tries again: {error}"
+            );
+        };
+        context.spawn(cleared.into_actor(self).map(|(), session, context| {
+            session.busy = false;
+            session.work(context);
+        }));
+    }
+
+    fn heard(&mut self, event: ChildEvent, context: &mut Context<Self>) {
+        match event {
+            ChildEvent::Capture { snapshot } => {
+                self.capture = Some(snapshot.clone());
+                self.step(Event::Capture(snapshot), context);
+            }
+            ChildEvent::Render { snapshot } => {
+                self.render = Some(snapshot.clone());
+                self.step(Event::Render(snapshot), context);
+            }
+            ChildEvent::Hello { .. } | ChildEvent::Reply { .. } | ChildEvent::Unknown => {}
+        }
+    }
+}
+
+impl Actor for RecordingSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        context.set_mailbox_capacity(MAILBOX);
+        let event = match self.beginning.take() {
+            Some(Beginning::New(source)) => {
+                self.source = Some(source);
+                Event::Begin
+            }
+            Some(Beginning::Resume) | None => Event::Resume,
+        };
+        self.step(event, context);
+    }
+}
+
+/// Somebody wants the recording to end.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Stop;
+
+impl Handler<Stop> for RecordingSession {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
+        self.step(Event::StopRequested, context);
+    }
+}
+
+/// Asks what the processes last said.
+#[derive(Clone, Message)]
+#[rtype(result = "View")]
+pub struct Look;
+
+/// What the processes last said, and their numbers.
+#[derive(Clone, Debug, MessageResponse)]
+pub struct View {
+    pub capture: Option<CaptureSnapshot>,
+    pub render: Option<RenderSnapshot>,
+    pub processes: Vec<(&'static str, u32)>,
+}
+
+impl Handler<Look> for RecordingSession {
+    type Result = View;
+
+    fn handle(&mut self, _: Look, _: &mut Self::Context) -> View {
+        let pid = |(process, name): (&Option<Child>, _)| Some((name, process.as_ref()?.pid?));
+        View {
+            capture: self.capture.clone(),
+            render: self.render.clone(),
+            processes: [
+                (&self.capture_process, "capture"),
+                (&self.render_process, "render"),
+            ]
+            .into_iter()
+            .filter_map(pid)
+            .collect(),
+        }
+    }
+}
+
+impl Handler<Trouble> for RecordingSession {
+    type Result = ();
+
+    fn handle(&mut self, Trouble(detail): Trouble, context: &mut Self::Context) {
+        self.step(Event::UploadTrouble(detail), context);
+    }
+}
+
+/// What the task that looks after a child reports.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct ChildReport {
+    role: Role,
+    report: Report,
+}
+
+impl Handler<ChildReport> for RecordingSession {
+    type Result = ();
+
+    fn handle(&mut self, ChildReport { role, report }: ChildReport, context: &mut Self::Context) {
+        match report {
+            Report::Running(pid) => {
+                if let Some(child) = self.process(role) {
+                    child.pid = Some(pid);
+                }
+            }
+            Report::Said(event) => self.heard(event, context),
+            Report::Gone { detail, journal } => {
+                log::info!("{}: the {role:?} process has ended: {detail}", self.label());
+                *self.process(role) = None;
+                match journal::last_state(role, &journal) {
+                    Some(ChildEvent::Capture { snapshot }) => {
+                        self.step(Event::Capture(snapshot), context)
+                    }
+                    Some(ChildEvent::Render { snapshot }) => {
+                        self.step(Event::Render(snapshot), context)
+                    }
+                    _ => {}
+                }
+                self.step(Event::Gone { role, detail }, context);
+            }
+        }
+    }
+}
+
+fn reporter(
+    role: Role,
+    context: &Context<RecordingSession>,
+) -> impl Fn(Report) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + 'static {
+    let session = context.address();
+    move |report| {
+        let session = session.clone();
+        Box::pin(async move {
+            // A session that is gone does not matter: another one attaches.
+            let _ = session.send(ChildReport { role, report }).await;
+        })
+    }
+}

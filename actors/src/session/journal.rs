@@ -1,0 +1,163 @@
+//! What a child wrote down about itself, as the snapshots it would have sent to a server that was
+//! there.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, CaptureState, EndReason, Event, OutputFile, RenderSnapshot, RenderState, Role,
+    Warning,
+};
+use tapedeck_pipelines::process::JournalEntry;
+
+/// The last state that the journal of a child which has ended vouches for. A capture's log may be
+/// longer than it tells.
+pub fn last_state(role: Role, journal: &[JournalEntry]) -> Option<Event> {
+    match role {
+        Role::Capture => capture(journal).map(|snapshot| Event::Capture { snapshot }),
+        Role::Render => render(journal).map(|snapshot| Event::Render { snapshot }),
+    }
+}
+
+fn capture(journal: &[JournalEntry]) -> Option<CaptureSnapshot> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Joined {
+        room_id: Option<String>,
+        started_at_ms: Option<i64>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Sealed {
+        #[serde(alias = "reason")]
+        end_reason: Option<EndReason>,
+        ended_at_ms: Option<i64>,
+        duration_ms: u64,
+    }
+    let joined = journal.iter().find(|entry| entry.happening == "joined")?;
+    let Joined {
+        room_id,
+        started_at_ms,
+    } = details(joined).unwrap_or_default();
+    let mut snapshot = CaptureSnapshot {
+        state: CaptureState::Recording,
+        room_id,
+        started_at_ms: started_at_ms.or(Some(joined.at_ms)),
+        ..CaptureSnapshot::default()
+    };
+    if let Some(entry) = journal.iter().rfind(|entry| entry.happening == "sealed") {
+        let sealed: Sealed = details(entry).unwrap_or_default();
+        snapshot.state = CaptureState::Sealed;
+        snapshot.end_reason = sealed.end_reason;
+        snapshot.ended_at_ms = sealed.ended_at_ms.or(Some(entry.at_ms));
+        snapshot.duration_ms = sealed.duration_ms;
+    }
+    Some(snapshot)
+}
+
+fn render(journal: &[JournalEntry]) -> Option<RenderSnapshot> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Told {
+        warnings: Vec<Warning>,
+    }
+    let last = journal
+        .last()
+        .filter(|entry| entry.happening == "finished")?;
+    // The output is told under its own name, or its fields are the details themselves.
+    let output = match last.details.get("output") {
+        Some(output) => serde_json::from_value(output.clone()).ok(),
+        None => details::<OutputFile>(last),
+    };
+    let output = output.filter(|output: &OutputFile| {
+        std::fs::metadata(&output.path).is_ok_and(|file| file.len() == output.size_bytes)
+    })?;
+    Some(RenderSnapshot {
+        state: RenderState::Finished,
+        output: Some(output),
+        warnings: details::<Told>(last).unwrap_or_default().warnings,
+        ..RenderSnapshot::default()
+    })
+}
+
+fn details<T: DeserializeOwned>(entry: &JournalEntry) -> Option<T> {
+    serde_json::from_value(Value::Object(entry.details.clone())).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(happening: &str, details: Value) -> JournalEntry {
+        let mut json = json!({"at_ms": 5_000, "monotonic_ms": 1, "pid": 7, "happening": happening});
+        json.as_object_mut()
+            .unwrap()
+            .extend(details.as_object().unwrap().clone());
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_capture_that_joined_has_recorded() {
+        assert_eq!(
+            last_state(Role::Capture, &[entry("started", json!({}))]),
+            None
+        );
+        let joined = entry("joined", json!({"room_id": "RM_x", "started_at_ms": 4_000}));
+        let Some(Event::Capture { snapshot }) = last_state(Role::Capture, &[joined]) else {
+            panic!()
+        };
+        assert_eq!(snapshot.state, CaptureState::Recording);
+        assert_eq!(
+            (snapshot.started_at_ms, snapshot.room_id.as_deref()),
+            (Some(4_000), Some("RM_x"))
+        );
+    }
+
+    #[test]
+    fn a_sealed_log_keeps_its_reason() {
+        let journal = [
+            entry("joined", json!({})),
+            entry(
+                "sealed",
+                json!({"end_reason": "room_ended", "ended_at_ms": 9_000}),
+            ),
+            entry("left", json!({})),
+        ];
+        let Some(Event::Capture { snapshot }) = last_state(Role::Capture, &journal) else {
+            panic!()
+        };
+        assert_eq!(snapshot.state, CaptureState::Sealed);
+        assert_eq!(snapshot.started_at_ms, Some(5_000));
+        assert_eq!(snapshot.end_reason, Some(EndReason::RoomEnded));
+        assert_eq!(snapshot.ended_at_ms, Some(9_000));
+    }
+
+    #[test]
+    fn a_finished_render_counts_while_its_file_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("output.mp4");
+        let output = json!({"path": path, "size_bytes": 4, "duration_ms": 1_000, "sha256": "aa"});
+        for details in [json!({"output": output}), output.clone()] {
+            let journal = [entry("started", json!({})), entry("finished", details)];
+            std::fs::write(&path, b"film").unwrap();
+            let Some(Event::Render { snapshot }) = last_state(Role::Render, &journal) else {
+                panic!()
+            };
+            assert_eq!(snapshot.output.unwrap().duration_ms, 1_000);
+            std::fs::write(&path, b"torn").unwrap();
+            std::fs::remove_file(&path).unwrap();
+            assert_eq!(last_state(Role::Render, &journal), None);
+        }
+    }
+
+    #[test]
+    fn a_render_that_was_started_again_has_not_finished() {
+        let journal = [
+            entry("finished", json!({"output": {}})),
+            entry("started", json!({})),
+        ];
+        assert_eq!(last_state(Role::Render, &journal), None);
+    }
+}

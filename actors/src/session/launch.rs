@@ -1,0 +1,128 @@
+//! How a child process is started.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+use tapedeck_pipelines::control::Role;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Child;
+
+use super::processes::subcommand;
+
+/// Variables that children inherit. Everything else stays here: the server's environment holds
+/// keys and secrets.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "ORC_CODE",
+];
+/// Beginnings of the names of further variables that children inherit.
+const INHERITED_PREFIXES: &[&str] = &["LC_", "XDG_", "GST_", "FONTCONFIG_", "MALLOC_", "PANGO"];
+
+/// A child to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    pub role: Role,
+    pub executable: PathBuf,
+    /// The recording's work folder: also the process's working folder, by which it is found.
+    pub folder: PathBuf,
+    /// JSON for its standard input; holds secrets.
+    pub job: Vec<u8>,
+}
+
+impl Launch {
+    /// Puts a job into words.
+    ///
+    /// # Errors
+    /// The job cannot be written as JSON.
+    pub fn job(job: &impl Serialize) -> io::Result<Vec<u8>> {
+        Ok(serde_json::to_vec(job)?)
+    }
+
+    /// Starts the process in a session of its own, so that it outlives this one.
+    ///
+    /// # Errors
+    /// The executable cannot be started, or it does not take its job.
+    pub async fn start(self) -> io::Result<Child> {
+        let mut command = tokio::process::Command::from(self.command());
+        // Waits for fork and for the disk, so not on the actors' thread.
+        let mut child = tokio::task::spawn_blocking(move || command.spawn())
+            .await
+            .map_err(io::Error::other)??;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(&self.job).await?;
+            stdin.shutdown().await?;
+        }
+        Ok(child)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .arg(subcommand(self.role))
+            .current_dir(&self.folder)
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
+            .stdin(Stdio::piped())
+            // The child itself sends its output to a capped file in its folder.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        // SAFETY: setsid is async-signal-safe (signal-safety(7)) and allocates nothing.
+        unsafe {
+            command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?));
+        }
+        command
+    }
+}
+
+fn is_inherited(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        INHERITED.contains(&name)
+            || INHERITED_PREFIXES
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_secrets_are_not_inherited() {
+        for name in [
+            "LIVEKIT_API_KEY",
+            "LIVEKIT_API_SECRET",
+            "TAPEDECK_AUTH_OPERATOR_KEY",
+            "AWS_SECRET_ACCESS_KEY",
+            "S3_SECRET_KEY",
+            "FIREBASE_SERVICE_ACCOUNT",
+            "HTTPS_PROXY",
+        ] {
+            assert!(!is_inherited(OsStr::new(name)), "{name}");
+        }
+        for name in [
+            "PATH",
+            "GST_PLUGIN_PATH",
+            "LC_ALL",
+            "XDG_CACHE_HOME",
+            "RUST_LOG",
+        ] {
+            assert!(is_inherited(OsStr::new(name)), "{name}");
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! What a recording does next: a pure function of what happened. It holds no actor, no clock and
+//! no file; [`super::actor`] carries its actions out.
+
+mod messages;
+mod render;
+
+use std::time::Duration;
+
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, CaptureState, Command, EndReason, Failure, FailureKind, Role, Warning,
+};
+use tapedeck_storage::RecordingMetadata;
+
+pub use messages::{Action, Event, Timer};
+use render::Render;
+
+use crate::{Manifest, RecordingState, RoomError, StartError, naming};
+
+/// How long a child may take to do what it was asked before it is killed.
+pub const REACTION_TIME: Duration = Duration::from_secs(5);
+
+/// The state of one recording.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    manifest: Manifest,
+    start_timeout: Duration,
+    /// Whether a capture process may exist.
+    capture_runs: bool,
+    /// Whether the log grows no more.
+    log_is_final: bool,
+    render: Render,
+    /// Whether the folder was left as it is to stay.
+    finished: bool,
+}
+
+impl Machine {
+    /// A machine for `manifest`; nothing happens before [`Event::Begin`] or [`Event::Resume`].
+    pub fn new(mut manifest: Manifest, start_timeout: Duration) -> Self {
+        if manifest.state == RecordingState::Uploading && manifest.file.is_none() {
+            manifest.state = RecordingState::Ending;
+        }
+        let log_is_final = manifest.ended_at.is_some() || manifest.state.is_final();
+        let render = Render::new(manifest.file.is_some());
+        Self {
+            manifest,
+            start_timeout,
+            capture_runs: false,
+            log_is_final,
+            render,
+            finished: false,
+        }
+    }
+
+    /// The recording as it stands.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Takes note of `event`; `now` is Unix ms. What comes before the first [`Action::Save`] is
+    /// done at once; what follows waits until the manifest is on the disk.
+    pub fn step(&mut self, event: Event, now: i64) -> Vec<Action> {
+        if self.finished {
+            return Vec::new();
+        }
+        let mut actions = match event {
+            Event::Begin => self.begin(),
+            Event::Resume => self.resume(),
+            Event::SaveFailed(detail) => self.not_saved(detail, now),
+            Event::StopRequested => self.stop_requested(now),
+            Event::Capture(snapshot) => self.capture_said(&snapshot, now),
+            Event::Gone {
+                role: Role::Capture,
+                detail,
+            } => self.capture_gone(&detail, now),
+            Event::Gone {
+                role: Role::Render,
+                detail,
+            } => self.render_gone(&detail, now),
+            Event::Render(snapshot) => self.render_said(snapshot),
+            Event::Uploaded => self.uploaded(now),
+            Event::UploadTrouble(detail) => self.upload_trouble(detail),
+            Event::NameTaken => self.name_taken(),
+            Event::OutputUnusable(detail) => self.output_unusable(&detail, now),
+            Event::Timer(timer) => self.timer_fired(timer, now),
+        };
+        actions.extend(self.advance());
+        actions
+    }
+
+    fn begin(&mut self) -> Vec<Action> {
+        self.capture_runs = true;
+        vec![
+            Action::SetTimer(Timer::Start, self.start_timeout),
+            self.save(),
+            Action::SpawnCapture,
+        ]
+    }
+
+    /// The first save failed: nothing was begun.
+    fn not_saved(&mut self, detail: String, now: i64) -> Vec<Action> {
+        self.capture_runs = false;
+        let error = StartError::Internal(format!(
+            "the recording's folder cannot be written: {detail}"
+        ));
+        self.end(RecordingState::Failed, Some(error.to_string()), now);
+        self.finished = true;
+        vec![Action::AnswerStart(Err(error)), Action::Finish]
+    }
+
+    fn resume(&mut self) -> Vec<Action> {
+        use RecordingState::*;
+        self.capture_runs = true;
+        self.render.attach();
+        let mut actions = vec![Action::Attach(Role::Capture)];
+        match self.manifest.state {
+            Starting => {
+                self.render = Render::new(false);
+                actions.push(Action::SetTimer(Timer::Start, self.start_timeout));
+            }
+            Active | Interrupted => actions.push(Action::Attach(Role::Render)),
+            Ending => {
+                if !self.log_is_final {
+                    actions.extend(self.ask_for_seal());
+                }
+                actions.push(Action::Attach(Role::Render));
+            }
+            Uploading => {
+                actions.push(Action::Attach(Role::Render));
+                actions.extend(self.upload());
+            }
+            Complete | LimitReached | Aborted | Failed => {
+                actions.push(Action::Attach(Role::Render));
+                actions.extend(self.dismiss_children());
+            }
+        }
+        actions
+    }
+
+    fn stop_requested(&mut self, now: i64) -> Vec<Action> {
+        match self.manifest.state {
+            RecordingState::Starting => {
+                let error =
+                    StartError::Internal("the recording was stopped before it began".into());
+                self.start_failed(RecordingState::Aborted, error, now)
+            }
+            RecordingState::Active | RecordingState::Interrupted => {
+                self.manifest.state = RecordingState::Ending;
+                self.manifest.end_reason = Some(EndReason::Stopped);
+                let mut actions = self.ask_for_seal();
+                actions.push(self.save());
+                actions
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn ask_for_seal(&self) -> Vec<Action> {
+        let reason = self.manifest.end_reason.unwrap_or(EndReason::Stopped);
+        vec![
+            Action::Tell(Role::Capture, Command::Stop { reason }),
+            Action::SetTimer(Timer::Seal, REACTION_TIME),
+        ]
+    }
+
+    fn capture_said(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
+        match snapshot.state {
+            CaptureState::Recording | CaptureState::Reconnecting => self.in_room(snapshot, now),
+            CaptureState::Sealed => {
+                let mut actions = self.in_room(snapshot, now);
+                let ended_at = snapshot.ended_at_ms.unwrap_or(now);
+                actions.extend(self.sealed(snapshot.end_reason, ended_at));
+                actions
+            }
+            CaptureState::Failed => match &snapshot.failure {
+                Some(failure) => self.capture_failed(failure, now),
+                None => self.capture_failed(
+                    &Failure {
+                        kind: FailureKind::Internal,
+                        message: "capture failed without a reason".into(),
+                    },
+                    now,
+                ),
+            },
+            CaptureState::Joining | CaptureState::Unknown => Vec::new(),
+        }
+    }
+
+    fn in_room(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Starting {
+            return Vec::new();
+        }
+        self.manifest.state = RecordingState::Active;
+        self.manifest.started_at = Some(snapshot.started_at_ms.unwrap_or(now));
+        if let Some(room_id) = &snapshot.room_id {
+            self.manifest.room_id.clone_from(room_id);
+        }
+        let mut actions = vec![
+            Action::CancelTimer(Timer::Start),
+            self.save(),
+            Action::AnswerStart(Ok(())),
+        ];
+        actions.extend(self.spawn_render());
+        actions
+    }
+
+    fn sealed(&mut self, reason: Option<EndReason>, ended_at: i64) -> Vec<Action> {
+        use RecordingState::*;
+        if self.log_is_final || !matches!(self.manifest.state, Active | Interrupted | Ending) {
+            return Vec::new();
+        }
+        self.log_is_final = true;
+        self.manifest.state = Ending;
+        self.manifest.ended_at = Some(ended_at);
+        self.manifest.end_reason = reason
+            .or(self.manifest.end_reason)
+            .or(Some(EndReason::Stopped));
+        let mut actions = vec![Action::CancelTimer(Timer::Seal), self.save()];
+        actions.extend(self.render_without_pause());
+        actions
+    }
+
+    fn capture_failed(&mut self, failure: &Failure, now: i64) -> Vec<Action> {
+        if self.manifest.state == RecordingState::Starting {
+            let message = failure.message.clone();
+            let error = match failure.kind {
+                FailureKind::SourceUnreachable => RoomError::Unreachable(message).into(),
+                FailureKind::SourceRefused => RoomError::Refused(message).into(),
+                FailureKind::Log | FailureKind::Internal => StartError::Internal(message),
+            };
+            return self.start_failed(RecordingState::Failed, error, now);
+        }
+        let reason = match failure.kind {
+            FailureKind::Log => EndReason::LogFailed,
+            _ => EndReason::CaptureLost,
+        };
+        self.log_ended_unsealed(reason, &failure.message, now)
+    }
+
+    fn capture_gone(&mut self, detail: &str, now: i64) -> Vec<Action> {
+        self.capture_runs = false;
+        if self.manifest.state == RecordingState::Starting {
+            let error = format!("the capture process ended before it was in the room ({detail})");
+            return self.start_failed(RecordingState::Failed, StartError::Internal(error), now);
+        }
+        self.log_ended_unsealed(EndReason::CaptureLost, detail, now)
+    }
+
+    /// The log has no end record, but nothing will be added to it.
+    fn log_ended_unsealed(&mut self, reason: EndReason, detail: &str, now: i64) -> Vec<Action> {
+        if self.log_is_final {
+            return Vec::new();
+        }
+        // A stop that was asked for stays the reason.
+        let reason = self.manifest.end_reason.unwrap_or(reason);
+        self.warn(
+            "capture_lost",
+            format!(
+                "capture ended without sealing its log ({detail}): the last moments may be missing"
+            ),
+        );
+        let mut actions = self.sealed(Some(reason), now);
+        if self.render.runs() {
+            actions.push(Action::Tell(Role::Render, Command::Finish));
+        }
+        actions
+    }
+
+    fn uploaded(&mut self, now: i64) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Uploading {
+            return Vec::new();
+        }
+        let state = match self.manifest.end_reason {
+            Some(EndReason::MaxDuration) => RecordingState::LimitReached,
+            _ => RecordingState::Complete,
+        };
+        self.end(state, None, now);
+        let mut actions = vec![self.save()];
+        actions.extend(self.dismiss_children());
+        actions
+    }
+
+    fn upload_trouble(&mut self, detail: String) -> Vec<Action> {
+        let detail = Some(detail);
+        if self.manifest.state != RecordingState::Uploading || self.manifest.error == detail {
+            return Vec::new();
+        }
+        self.manifest.error = detail;
+        vec![self.save()]
+    }
+
+    fn name_taken(&mut self) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Uploading {
+            return Vec::new();
+        }
+        self.manifest.name = naming::next_name(&self.manifest.name);
+        let mut actions = vec![self.save()];
+        actions.extend(self.upload());
+        actions
+    }
+
+    fn timer_fired(&mut self, timer: Timer, now: i64) -> Vec<Action> {
+        match timer {
+            Timer::Start if self.manifest.state == RecordingState::Starting => {
+                let error = StartError::Timeout(self.start_timeout.as_secs());
+                let mut actions = vec![Action::Kill(Role::Capture)];
+                actions.extend(self.start_failed(RecordingState::Failed, error, now));
+                actions
+            }
+            Timer::Seal if !self.log_is_final => vec![Action::Kill(Role::Capture)],
+            Timer::CaptureExit if self.capture_runs => vec![Action::Kill(Role::Capture)],
+            Timer::RenderExit if self.render.runs() => vec![Action::Kill(Role::Render)],
+            Timer::RenderRestart if self.render.waits() => self.spawn_render(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends a recording that never was in the room.
+    fn start_failed(&mut self, state: RecordingState, error: StartError, now: i64) -> Vec<Action> {
+        self.end(state, Some(error.to_string()), now);
+        self.log_is_final = true;
+        let mut actions = vec![Action::CancelTimer(Timer::Start)];
+        actions.extend(self.dismiss_children());
+        actions.extend([self.save(), Action::AnswerStart(Err(error))]);
+        actions
+    }
+
+    /// Asks the children to go. They are killed when they do not.
+    fn dismiss_children(&self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if self.capture_runs {
+            actions.push(Action::Tell(Role::Capture, Command::Leave));
+            actions.push(Action::SetTimer(Timer::CaptureExit, REACTION_TIME));
+        }
+        if self.render.runs() {
+            actions.push(Action::SetTimer(Timer::RenderExit, REACTION_TIME));
+        }
+        actions
+    }
+
+    fn end(&mut self, state: RecordingState, error: Option<String>, now: i64) {
+        self.manifest.state = state;
+        self.manifest.error = error;
+        self.manifest.ended_at.get_or_insert(now);
+        self.manifest.completed_at = state.is_delivered().then_some(now);
+    }
+
+    fn upload(&self) -> Vec<Action> {
+        let manifest = &self.manifest;
+        let Some(file) = &manifest.file else {
+            return Vec::new();
+        };
+        let metadata = RecordingMetadata {
+            id: manifest.id.clone(),
+            name: manifest.name.clone(),
+            room_name: manifest.room_name.clone(),
+            room_id: manifest.room_id.clone(),
+            started_at: manifest.started_at.unwrap_or(manifest.created_at),
+            duration: file.duration_ms as f64 / 1_000.0,
+            size: file.size_bytes,
+            sha256: Some(file.sha256.clone()),
+            metadata: manifest.metadata.clone(),
+            end_reason: manifest.end_reason.and_then(word),
+        };
+        vec![Action::Upload {
+            path: file.path.clone(),
+            metadata: Box::new(metadata),
+        }]
+    }
+
+    /// What follows from where everything stands.
+    fn advance(&mut self) -> Vec<Action> {
+        match self.manifest.state {
+            RecordingState::Ending if self.log_is_final && self.render.has_output() => {
+                self.manifest.state = RecordingState::Uploading;
+                let mut actions = vec![self.save()];
+                actions.extend(self.upload());
+                actions
+            }
+            RecordingState::Ending if self.log_is_final && self.render.is_idle() => {
+                self.spawn_render()
+            }
+            state
+                if state.is_final()
+                    && !self.finished
+                    && !self.capture_runs
+                    && !self.render.runs() =>
+            {
+                self.finished = true;
+                // A failed recording keeps what was captured; one that never began has nothing.
+                let captured = self.manifest.started_at.is_some();
+                let clear = state != RecordingState::Failed || !captured;
+                clear
+                    .then_some(Action::Clear)
+                    .into_iter()
+                    .chain([Action::Finish])
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn save(&self) -> Action {
+        Action::Save(Box::new(self.manifest.clone()))
+    }
+
+    fn warn(&mut self, code: &str, message: String) {
+        if self
+            .manifest
+            .warnings
+            .iter()
+            .all(|warning| warning.code != code)
+        {
+            self.manifest.warnings.push(Warning {
+                code: code.into(),
+                message,
+            });
+        }
+    }
+}
+
+/// A reason in the words of the control protocol.
+fn word(reason: EndReason) -> Option<String> {
+    serde_json::to_value(reason)
+        .ok()?
+        .as_str()
+        .map(str::to_owned)
+}

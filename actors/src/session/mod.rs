@@ -1,0 +1,14 @@
+//! One recording: its actor, the machine that decides, and the processes that do the work.
+
+mod actor;
+mod child;
+mod jobs;
+mod journal;
+mod launch;
+mod machine;
+mod processes;
+mod status;
+
+pub use actor::{Beginning, Look, RecordingSession, Stop};
+pub use processes::Status;
+pub use status::{SessionStatus, StatusSender};

@@ -1,0 +1,111 @@
+//! Manifests on the disk.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use tapedeck_storage::durable;
+
+use crate::Manifest;
+use crate::folder::DataFolder;
+
+/// The manifests of a data folder.
+#[derive(Clone, Debug)]
+pub struct Manifests {
+    folder: DataFolder,
+}
+
+impl Manifests {
+    pub fn new(folder: DataFolder) -> Self {
+        Self { folder }
+    }
+
+    /// Replaces the manifest atomically; its folder is made if it is missing.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn write(&self, manifest: &Manifest) -> io::Result<()> {
+        durable::create_folder(&self.folder.work(&manifest.id))?;
+        let json = serde_json::to_vec_pretty(manifest)?;
+        durable::replace_file(&self.folder.manifest(&manifest.id), &json)
+    }
+
+    /// Reads the manifest of a recording.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn read(&self, id: &str) -> io::Result<Manifest> {
+        let manifest: Manifest = serde_json::from_slice(&fs::read(self.folder.manifest(id))?)?;
+        if manifest.id != id {
+            let message = format!("it belongs to {}", manifest.id);
+            return Err(io::Error::new(ErrorKind::InvalidData, message));
+        }
+        Ok(manifest)
+    }
+
+    /// All manifests. A folder without a readable one is told in the log and left alone.
+    ///
+    /// # Errors
+    /// The folder of folders cannot be read.
+    pub fn read_all(&self) -> io::Result<Vec<Manifest>> {
+        let mut manifests = Vec::new();
+        for entry in fs::read_dir(self.folder.work_root())? {
+            let name = entry?.file_name();
+            let id = name.to_string_lossy();
+            match self.read(&id) {
+                Ok(manifest) => manifests.push(manifest),
+                Err(error) => log::warn!(
+                    "{} belongs to no recording that is known and is left alone: its manifest cannot be read: {error}",
+                    self.folder.work(&id).display()
+                ),
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// Removes everything in a recording's folder but its manifest.
+    ///
+    /// # Errors
+    /// Those of the operating system; the rest is removed all the same.
+    pub fn clear(&self, id: &str) -> io::Result<()> {
+        let folder = self.folder.work(id);
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            entries => entries?,
+        };
+        let mut result = Ok(());
+        for entry in entries {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|name| name != "manifest.json") {
+                result = result.and(remove(&path));
+            }
+        }
+        result.and_then(|()| durable::sync_folder(&folder))
+    }
+
+    /// Removes a recording's folder; gone already is success.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn remove(&self, id: &str) -> io::Result<()> {
+        // The manifest last: what is left of an interrupted removal still has an owner.
+        self.clear(id)?;
+        remove(&self.folder.work(id))?;
+        durable::sync_folder(&self.folder.work_root())
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let is_folder = path
+        .symlink_metadata()
+        .is_ok_and(|metadata| metadata.is_dir());
+    let removed = if is_folder {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,8 @@
+//! What is known of recordings: manifests in their folders, an index over them, and the actor
+//! that owns both.
+
+mod actor;
+mod index;
+mod manifests;
+
+pub use actor::{Clear, FindByKey, FindByName, Get, List, Remove, Save, State, StoreActor};

@@ -1,0 +1,267 @@
+//! Recorders whose processes are played by the `rehearsal` example.
+
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use tapedeck_actors::*;
+use tapedeck_pipelines::job::{
+    Canvas, CaptureLimits, OutputSettings, Secret, Source, VideoEncoder,
+};
+use tapedeck_storage::{DiskStore, RecordingMetadata, RecordingStore, StoreError, StoredObject};
+use tokio::time::{Instant, sleep};
+
+pub const TOKEN: &str = "a-token-that-nobody-may-see";
+
+/// The program that plays capture and render, built with the tests.
+pub fn rehearsal() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test
+        .parent()
+        .unwrap()
+        .parent()
+        .unwrap()
+        .join("examples/rehearsal");
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --example rehearsal`",
+        path.display()
+    );
+    path
+}
+
+pub fn settings(data_dir: &Path) -> RecorderSettings {
+    RecorderSettings {
+        data_dir: data_dir.to_path_buf(),
+        executable: rehearsal(),
+        output: output(),
+        limits: CaptureLimits {
+            max_duration_ms: 3_600_000,
+            empty_room_timeout_ms: 1_000,
+            source_lost_timeout_ms: 1_000,
+            server_lost_timeout_ms: 1_000,
+        },
+        render_lag_ms: 1_500,
+        max_recordings: 100,
+        start_timeout: Duration::from_secs(20),
+        stop_timeout: Duration::from_secs(60),
+        sync_interval: Duration::from_secs(1),
+    }
+}
+
+pub fn output() -> OutputSettings {
+    OutputSettings {
+        canvas: Canvas {
+            width: 1280,
+            height: 720,
+            frame_rate: 30,
+        },
+        video_bitrate: 2_000_000,
+        audio_bitrate: 128_000,
+        encoder: VideoEncoder::X264,
+        x264_preset: "veryfast".into(),
+        key_frame_interval_ms: 2_000,
+    }
+}
+
+pub fn request(room_name: &str) -> StartRequest {
+    StartRequest {
+        room_name: room_name.into(),
+        output: output(),
+        max_duration_ms: None,
+        metadata: None,
+        idempotency_key: None,
+    }
+}
+
+/// Knows every room but those whose name begins with `unknown`.
+pub struct FakeRooms;
+
+#[async_trait]
+impl Rooms for FakeRooms {
+    async fn find(&self, name: &str) -> Result<Room, RoomError> {
+        if name.starts_with("unknown") {
+            return Err(RoomError::Unknown(name.into()));
+        }
+        Ok(Room {
+            name: name.into(),
+            id: "RM_found".into(),
+        })
+    }
+
+    fn source(&self, _: &Room, _: &str, _: Duration) -> Result<Source, RoomError> {
+        Ok(Source::Livekit {
+            url: "ws://127.0.0.1:1".into(),
+            token: Secret::new(TOKEN),
+        })
+    }
+}
+
+/// A store on disk of which the first puts fail.
+pub struct FailingStore {
+    pub disk: DiskStore,
+    pub failures: AtomicU32,
+    pub puts: AtomicU32,
+}
+
+impl FailingStore {
+    pub fn new(folder: &Path, failures: u32) -> Self {
+        Self {
+            disk: DiskStore::open(folder).unwrap(),
+            failures: failures.into(),
+            puts: 0.into(),
+        }
+    }
+}
+
+#[async_trait]
+impl RecordingStore for FailingStore {
+    async fn put(
+        &self,
+        path: &Path,
+        metadata: &RecordingMetadata,
+    ) -> Result<StoredObject, StoreError> {
+        self.puts.fetch_add(1, Ordering::SeqCst);
+        let take_one = |left: u32| left.checked_sub(1);
+        if self
+            .failures
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one)
+            .is_ok()
+        {
+            let detail = "as the test says".into();
+            return Err(StoreError::Failed {
+                action: "store",
+                name: metadata.name.clone(),
+                detail,
+            });
+        }
+        self.disk.put(path, metadata).await
+    }
+
+    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
+        self.disk.list().await
+    }
+
+    async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
+        self.disk.head(name).await
+    }
+
+    async fn read(
+        &self,
+        name: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        self.disk.read(name, range).await
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.disk.delete(name).await
+    }
+}
+
+/// A recorder on a folder of its own.
+pub struct Fixture {
+    pub folder: tempfile::TempDir,
+    pub store: Arc<FailingStore>,
+    pub recorder: Recorder,
+}
+
+impl Fixture {
+    pub async fn new() -> Self {
+        Self::with(|_| {}, 0).await
+    }
+
+    /// With other settings, and a store that fails so many times.
+    pub async fn with(change: impl FnOnce(&mut RecorderSettings), failures: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FailingStore::new(
+            &folder.path().join("recordings"),
+            failures,
+        ));
+        let mut settings = settings(&folder.path().join("data"));
+        change(&mut settings);
+        let recorder = Recorder::launch(settings, Arc::new(FakeRooms), store.clone())
+            .await
+            .unwrap();
+        Self {
+            folder,
+            store,
+            recorder,
+        }
+    }
+
+    pub fn work(&self, id: &str) -> PathBuf {
+        self.folder.path().join("data/work").join(id)
+    }
+
+    pub fn manifest_on_disk(&self, id: &str) -> Manifest {
+        serde_json::from_slice(&std::fs::read(self.work(id).join("manifest.json")).unwrap())
+            .unwrap()
+    }
+
+    pub async fn wait_for(&self, id: &str, state: RecordingState) -> Manifest {
+        wait_until(&format!("{id} is {state:?}"), async || {
+            self.recorder
+                .get(id)
+                .await
+                .filter(|manifest| manifest.state == state)
+        })
+        .await
+    }
+
+    /// Names of what is left in a recording's folder.
+    pub fn left(&self, id: &str) -> Vec<String> {
+        names(&self.work(id))
+    }
+
+    pub fn sockets(&self) -> Vec<String> {
+        names(&self.folder.path().join("data/run"))
+    }
+
+    /// Waits until no process of the test works in the data folder.
+    pub async fn no_process_left(&self) {
+        wait_until("all processes are gone", async || {
+            processes_in(self.folder.path()).is_empty().then_some(())
+        })
+        .await;
+    }
+}
+
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Numbers of the processes that work below `folder`, zombies left out.
+pub fn processes_in(folder: &Path) -> Vec<u32> {
+    let works_there = |pid: &u32| {
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(works_there)
+        .collect()
+}
+
+/// Asks until there is an answer; gives up after a generous time.
+pub async fn wait_until<T>(what: &str, question: impl AsyncFn() -> Option<T>) -> T {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(Instant::now() < limit, "waited in vain until {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
