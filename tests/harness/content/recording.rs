@@ -175,6 +175,9 @@ impl Recording {
             "0:v:0",
             "-fps_mode",
             "passthrough",
+            // Times as in the file: a guessed frame rate has no room for varying ones.
+            "-enc_time_base",
+            "-1",
             "-vf",
             "extractplanes=y",
             "-pix_fmt",

@@ -174,7 +174,7 @@ rtc:
   interfaces: {{includes: [lo]}}
 keys: {{{API_KEY}: {API_SECRET}}}
 room: {{auto_create: true, empty_timeout: {empty_timeout}, departure_timeout: {departure_timeout}}}
-logging: {{level: info}}
+logging: {{level: warn}}
 "
     )
 }

@@ -17,7 +17,7 @@ use crate::livekit::{API_KEY, API_SECRET, Livekit};
 use crate::{http, ports};
 
 /// A running server. When dropped it ends, and so do the processes that it started and that
-/// would outlive it; its folder is removed.
+/// would outlive it; its folder is removed, unless the test failed and `TEST_KEEP_FAILED` is set.
 pub struct Tapedeck {
     process: Option<Process>,
     http: reqwest::Client,
@@ -187,6 +187,10 @@ impl Drop for Tapedeck {
         leftovers::end_all(&self.data());
         if failed {
             print_children_logs(&self.data());
+            if std::env::var_os("TEST_KEEP_FAILED").is_some() {
+                self.folder.disable_cleanup(true);
+                eprintln!("kept: {}", self.folder.path().display());
+            }
         }
     }
 }
