@@ -36,25 +36,28 @@ impl Luma {
         }
     }
 
-    /// The picture in another size; each pixel is the mean of what it covers (or the nearest one
-    /// where the picture grows).
+    /// The picture in another size; each pixel is the mean of the area that it covers.
     pub fn scaled(&self, width: usize, height: usize) -> Self {
-        let span = |index: usize, from: usize, to: usize| {
-            let start = index * from / to;
-            start..((index + 1) * from / to).max(start + 1)
-        };
-        let mut pixels = Vec::with_capacity(width * height);
-        for row in 0..height {
-            for column in 0..width {
-                let rows = span(row, self.height, height);
-                let columns = span(column, self.width, width);
-                let count = (rows.len() * columns.len()) as u32;
-                let sum: u32 = rows
-                    .flat_map(|y| &self.pixels[y * self.width..][columns.clone()])
-                    .map(|&pixel| u32::from(pixel))
+        let columns = coverage(self.width, width);
+        let rows = coverage(self.height, height);
+        let mut narrow = vec![0.0_f32; width * self.height];
+        let sources = self.pixels.chunks_exact(self.width.max(1));
+        for (source, target) in sources.zip(narrow.chunks_exact_mut(width.max(1))) {
+            for (pixel, covered) in target.iter_mut().zip(&columns) {
+                *pixel = covered
+                    .iter()
+                    .map(|&(x, weight)| weight * f32::from(source[x]))
                     .sum();
-                pixels.push(((sum + count / 2) / count) as u8);
             }
+        }
+        let mut pixels = Vec::with_capacity(width * height);
+        for covered in &rows {
+            pixels.extend((0..width).map(|x| {
+                let parts = covered
+                    .iter()
+                    .map(|&(y, weight)| weight * narrow[y * width + x]);
+                parts.sum::<f32>().round() as u8
+            }));
         }
         Self {
             width,
@@ -62,6 +65,22 @@ impl Luma {
             pixels,
         }
     }
+}
+
+/// For each of `to` pixels in a row: which of `from` pixels it covers, and how much of it each is.
+fn coverage(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
+    let step = from as f64 / to as f64;
+    let covered = |index: usize| {
+        let (start, end) = (index as f64 * step, (index + 1) as f64 * step);
+        let first = start as usize;
+        let last = (end.ceil() as usize).min(from);
+        let weight = |pixel: usize| {
+            let overlap = end.min((pixel + 1) as f64) - start.max(pixel as f64);
+            (overlap.max(0.0) / step) as f32
+        };
+        (first..last).map(|pixel| (pixel, weight(pixel))).collect()
+    };
+    (0..to).map(covered).collect()
 }
 
 /// Mean of the structural similarity (Wang et al. 2004) of two pictures of one size, over windows

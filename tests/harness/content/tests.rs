@@ -284,6 +284,12 @@ fn likeness_is_1_for_equal_pictures_and_less_for_blurred_or_noisy_ones() {
     assert!((ssim(&sharp, &sharp) - 1.0).abs() < 1e-9);
     let blurred = sharp.scaled(40, 24).scaled(320, 180);
     assert!(ssim(&sharp, &blurred) < 0.9);
+    let steps = Luma {
+        width: 3,
+        height: 1,
+        pixels: vec![0, 90, 180],
+    };
+    assert_eq!(steps.scaled(2, 2).pixels, [30, 150, 30, 150]);
     let crop = sharp.crop(Rect {
         x: 300,
         y: 170,
