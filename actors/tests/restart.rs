@@ -1,0 +1,337 @@
+//! Servers that end without a good-bye, and the servers after them.
+
+mod common;
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::*;
+use rand::RngExt;
+use tapedeck_actors::*;
+use tapedeck_pipelines::control::EndReason;
+use tapedeck_storage::{DiskStore, RecordingStore};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::sleep;
+
+/// A server in a process of its own.
+struct Server {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    async fn start(data: &Path) -> Self {
+        let mut process = Command::new(rehearsal())
+            .args(["server".as_ref(), data.as_os_str()])
+            .env("LIVEKIT_API_SECRET", "children must not see this")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stdin = process.stdin.take().unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut server = Self {
+            process,
+            stdin,
+            stdout,
+        };
+        assert_eq!(server.line().await, "ready");
+        server
+    }
+
+    async fn say(&mut self, line: &str) {
+        self.stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .await
+            .unwrap();
+    }
+
+    async fn line(&mut self) -> String {
+        self.stdout.next_line().await.unwrap().unwrap()
+    }
+
+    async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+}
+
+fn manifests(data: &Path) -> Vec<Manifest> {
+    let read = |id: String| {
+        let path = data.join("work").join(id).join("manifest.json");
+        serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+    };
+    names(&data.join("work"))
+        .into_iter()
+        .filter_map(read)
+        .collect()
+}
+
+async fn manifest_in(data: &Path, state: RecordingState) -> Manifest {
+    wait_until(
+        &format!("there is a manifest in state {state:?}"),
+        async || {
+            manifests(data)
+                .into_iter()
+                .find(|manifest| manifest.state == state)
+        },
+    )
+    .await
+}
+
+async fn render_runs(data: &Path) {
+    wait_until("render has its job", async || {
+        let id = manifests(data).first()?.id.clone();
+        data.join("work")
+            .join(id)
+            .join("render.jsonl")
+            .exists()
+            .then_some(())
+    })
+    .await;
+}
+
+/// A server in this process, on what the servers before it left.
+async fn next_server(data: &Path) -> (Recorder, Arc<DiskStore>) {
+    let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
+    let recorder = Recorder::launch(settings(data), Arc::new(FakeRooms), store.clone())
+        .await
+        .unwrap();
+    (recorder, store)
+}
+
+#[actix_rt::test]
+async fn capture_goes_on_while_no_server_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data).await;
+    server.say("start room").await;
+    assert!(server.line().await.contains("Ok"));
+    render_runs(&data).await;
+    let processes = processes_in(&data.join("work"));
+    server.kill().await;
+    sleep(Duration::from_millis(300)).await;
+
+    let (recorder, _) = next_server(&data).await;
+    let pids = wait_until("both processes are found again", async || {
+        let live = recorder.live().await;
+        let pids: Vec<_> = live
+            .first()?
+            .processes
+            .iter()
+            .map(|process| process.pid)
+            .collect();
+        (pids.len() == 2 && live[0].capture.is_some()).then_some(pids)
+    })
+    .await;
+    assert!(
+        processes.iter().all(|pid| pids.contains(pid)),
+        "they are the same"
+    );
+    assert!(matches!(
+        recorder.start(request("room")).await,
+        Err(StartError::AlreadyRecording { .. })
+    ));
+    let stopped = recorder.stop("room").await.unwrap();
+    assert_eq!(stopped.state, RecordingState::Complete);
+    assert_eq!(stopped.end_reason, Some(EndReason::Stopped));
+    assert_eq!(stopped.warnings, []);
+    wait_until("all processes are gone", async || {
+        processes_in(&data).is_empty().then_some(())
+    })
+    .await;
+}
+
+#[actix_rt::test]
+async fn an_end_that_no_server_saw_is_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data).await;
+    server.say("start room+room-ends+render-slow").await;
+    assert!(server.line().await.contains("Ok"));
+    render_runs(&data).await;
+    server.kill().await;
+    // Capture seals, render finishes and exits, and capture is gone before the next server.
+    wait_until("render has finished", async || {
+        let id = manifests(&data).first()?.id.clone();
+        let journal =
+            std::fs::read_to_string(data.join("work").join(id).join("render.jsonl")).ok()?;
+        journal.contains("finished").then_some(())
+    })
+    .await;
+    sleep(Duration::from_millis(500)).await;
+    for pid in processes_in(&data.join("work")) {
+        let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    let (recorder, store) = next_server(&data).await;
+    let done = manifest_in(&data, RecordingState::Complete).await;
+    assert_eq!(done.end_reason, Some(EndReason::RoomEnded));
+    assert_eq!(store.list().await.unwrap().len(), 1);
+    drop(recorder);
+}
+
+#[actix_rt::test]
+async fn a_start_that_no_server_answered_keeps_what_was_captured() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data).await;
+    server.say("start room").await;
+    manifest_in(&data, RecordingState::Starting).await;
+    server.kill().await;
+    let (recorder, store) = next_server(&data).await;
+    let ended = wait_until("it is active or failed", async || {
+        manifests(&data)
+            .into_iter()
+            .find(|manifest| manifest.state != RecordingState::Starting)
+    })
+    .await;
+    if ended.state == RecordingState::Active {
+        recorder.stop("room").await.unwrap();
+        assert_eq!(store.list().await.unwrap().len(), 1);
+    } else {
+        assert_eq!(
+            ended.state,
+            RecordingState::Failed,
+            "it was not in the room yet"
+        );
+    }
+}
+
+#[actix_rt::test]
+async fn no_kill_at_any_moment_loses_a_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut answered = Vec::new();
+    for round in 0..12 {
+        let room = format!("room {round}");
+        let mut server = Server::start(&data).await;
+        server.say(&format!("start {room}")).await;
+        let delay = rand::rng().random_range(0..400);
+        if round % 2 == 0 {
+            // Killed somewhere in the start.
+            if let Ok(line) =
+                tokio::time::timeout(Duration::from_millis(delay), server.line()).await
+            {
+                answered.push((room, line));
+            }
+        } else {
+            let line = server.line().await;
+            answered.push((room.clone(), line));
+            server.say(&format!("stop {room}")).await;
+            sleep(Duration::from_millis(delay)).await;
+        }
+        server.kill().await;
+    }
+    let (recorder, store) = next_server(&data).await;
+    recorder.finish_all(Duration::from_secs(60)).await;
+
+    let manifests = manifests(&data);
+    for (room, line) in answered {
+        assert!(line.contains("Ok"), "{line}");
+        let manifest = manifests.iter().find(|manifest| manifest.room_name == room);
+        let manifest = manifest.unwrap_or_else(|| panic!("{room} was answered and is lost"));
+        assert_eq!(manifest.state, RecordingState::Complete, "{manifest:?}");
+    }
+    let stored = store.list().await.unwrap();
+    for manifest in &manifests {
+        match manifest.state {
+            RecordingState::Complete => {
+                let file = manifest.file.as_ref().unwrap();
+                let found = stored
+                    .iter()
+                    .find(|recording| recording.name == manifest.name)
+                    .unwrap();
+                assert_eq!(
+                    (found.size, found.sha256.as_ref()),
+                    (file.size_bytes, Some(&file.sha256))
+                );
+            }
+            RecordingState::Failed => assert_eq!(manifest.started_at, None, "{manifest:?}"),
+            other => panic!("left in state {other:?}"),
+        }
+    }
+    assert_eq!(
+        stored.len(),
+        manifests
+            .iter()
+            .filter(|manifest| manifest.state.is_delivered())
+            .count()
+    );
+    assert!(processes_in(&data).is_empty());
+    assert!(names(&data.join("run")).is_empty());
+    let page = recorder.list(ListFilter::default(), None, 99).await;
+    assert_eq!(
+        page.recordings.len(),
+        manifests.len(),
+        "the index holds what the folders hold"
+    );
+}
+
+#[actix_rt::test]
+async fn an_index_that_does_not_open_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut server = Server::start(&data).await;
+    server.say("start room+room-ends").await;
+    server.line().await;
+    manifest_in(&data, RecordingState::Complete).await;
+    server.kill().await;
+    for name in names(&data.join("index")) {
+        let path = data.join("index").join(name);
+        if path.is_file() {
+            std::fs::write(path, b"damaged by a power cut").unwrap();
+        }
+    }
+    let (recorder, _) = next_server(&data).await;
+    assert_eq!(
+        recorder
+            .list(ListFilter::default(), None, 9)
+            .await
+            .recordings
+            .len(),
+        1
+    );
+    assert_eq!(recorder.ready().await, Ok(()));
+    assert!(
+        names(&data).iter().any(|name| name.contains("damaged")),
+        "the old one is kept"
+    );
+}
+
+#[actix_rt::test]
+async fn a_folder_without_a_manifest_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let orphan = data.join("work/EG_orphan/log");
+    std::fs::create_dir_all(&orphan).unwrap();
+    std::fs::write(orphan.join("000001.tdl"), b"media").unwrap();
+    std::fs::create_dir_all(data.join("work/EG_torn")).unwrap();
+    std::fs::write(data.join("work/EG_torn/manifest.json"), b"{\"id\":").unwrap();
+    let (recorder, _) = next_server(&data).await;
+    assert!(
+        recorder
+            .list(ListFilter::default(), None, 9)
+            .await
+            .recordings
+            .is_empty()
+    );
+    assert_eq!(std::fs::read(orphan.join("000001.tdl")).unwrap(), b"media");
+    assert!(data.join("work/EG_torn/manifest.json").exists());
+    assert_eq!(recorder.get("EG_torn").await, None);
+}
+
+#[actix_rt::test]
+async fn two_servers_cannot_use_one_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let _server = Server::start(&data).await;
+    let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
+    let refused = Recorder::launch(settings(&data), Arc::new(FakeRooms), store).await;
+    let error = refused.err().unwrap().to_string();
+    assert!(error.contains("another server"), "{error}");
+}
