@@ -50,6 +50,18 @@ impl MediaSession {
         &mut self,
         offer: proto::SessionDescription,
     ) -> Result<(proto::SessionDescription, Vec<TrackId>), PeerError> {
+        let named: HashMap<Mid, TrackId> = offer
+            .mid_to_track_id
+            .iter()
+            .map(|(mid, id)| (Mid::from(mid.as_str()), TrackId::from(id.as_str())))
+            .collect();
+        let mut fresh = Vec::new();
+        for (mid, id) in &named {
+            if self.tracks.get(mid) != Some(id) {
+                self.peer.forget_media(*mid);
+                fresh.push(id.clone());
+            }
+        }
         let sdp = self.peer.accept_offer(&offer.sdp)?;
         let answer = proto::SessionDescription {
             r#type: "answer".to_owned(),
@@ -57,16 +69,6 @@ impl MediaSession {
             id: offer.id,
             ..Default::default()
         };
-        let named: HashMap<Mid, TrackId> = offer
-            .mid_to_track_id
-            .iter()
-            .map(|(mid, id)| (Mid::from(mid.as_str()), TrackId::from(id.as_str())))
-            .collect();
-        let fresh = named
-            .iter()
-            .filter(|(mid, id)| self.tracks.get(mid) != Some(id))
-            .map(|(_, id)| id.clone())
-            .collect();
         self.tracks = named;
         self.offer = Some(offer);
         self.answer = Some(answer.clone());

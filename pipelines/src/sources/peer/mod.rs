@@ -131,6 +131,15 @@ impl Peer {
         Ok(answer.to_sdp_string())
     }
 
+    /// Forgets what a media section carried, so that the next offer can use it for another track.
+    ///
+    /// Otherwise the jitter buffer would compare the sequence numbers of the two, and key frames
+    /// would be asked of either.
+    pub fn forget_media(&mut self, mid: Mid) {
+        self.rtc.direct_api().remove_media(mid);
+        self.packets.forget(mid);
+    }
+
     /// Takes a `candidate:…` line of the other side. Only UDP is dialled.
     pub fn add_remote_candidate(&mut self, line: &str) {
         let candidate = match Candidate::from_sdp_string(line) {
@@ -259,10 +268,6 @@ impl Peer {
                 Some(PeerEvent::Connected)
             }
             Event::IceConnectionStateChange(state) => self.reachability(state),
-            Event::MediaChanged(media) => {
-                self.packets.forget(media.mid);
-                None
-            }
             Event::MediaData(data) => Some(PeerEvent::Frame(self.frame(data))),
             Event::SenderFeedback(feedback) => {
                 let ntp = feedback
