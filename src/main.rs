@@ -29,11 +29,7 @@ fn serve(config: Option<&Path>) -> ExitCode {
         Ok(configuration) => configuration,
         Err(error) => return refuse(&error),
     };
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or(&configuration.settings.log.level),
-    )
-    .format_timestamp_millis()
-    .init();
+    start_logging(&configuration.settings.log.level);
     for warning in &configuration.warnings {
         log::warn!("{warning}");
     }
@@ -41,6 +37,19 @@ fn serve(config: Option<&Path>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&error),
     }
+}
+
+/// Lines with time, level and module on standard error.
+fn start_logging(level: &str) {
+    let filters = std::env::var("RUST_LOG")
+        .ok()
+        .filter(|filters| !filters.is_empty());
+    env_logger::Builder::new()
+        // Tells no more than we do ourselves at the start.
+        .filter_module("actix_server", log::LevelFilter::Warn)
+        .parse_filters(filters.as_deref().unwrap_or(level))
+        .format_timestamp_millis()
+        .init();
 }
 
 fn show_configuration(config: Option<&Path>) -> ExitCode {

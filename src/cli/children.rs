@@ -4,12 +4,10 @@ use std::process::ExitCode;
 
 /// Joins a room and writes its capture log.
 pub fn capture() -> ExitCode {
-    eprintln!("error: this build cannot capture");
-    ExitCode::FAILURE
+    tapedeck_pipelines::capture::run()
 }
 
 /// Turns a capture log into a file.
 pub fn render() -> ExitCode {
-    eprintln!("error: this build cannot render");
-    ExitCode::FAILURE
+    tapedeck_pipelines::render::run_job()
 }

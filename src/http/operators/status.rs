@@ -36,6 +36,9 @@ pub async fn status_of(
 
 fn session(session: &LiveSession) -> Value {
     let mut view = view::recording(&session.manifest);
+    if let (Value::Null, Some(capture)) = (&view["durationMs"], &session.capture) {
+        view["durationMs"] = json!(capture.duration_ms);
+    }
     view["capture"] = camel_case(&session.capture);
     view["render"] = camel_case(&session.render);
     if let Some(output) = view["render"]

@@ -3,8 +3,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
 
+use actix_web::web::Bytes;
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
