@@ -16,6 +16,10 @@ mod process;
 mod room;
 mod session;
 mod sound;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use control::RenderControl;

@@ -7,7 +7,7 @@ use super::output::Encoder;
 use super::picture::Compositor;
 use super::room::Room;
 use super::sound::{LOOKAHEAD, Limiter, RATE, Stereo};
-use super::timeline::Rhythm;
+use super::timeline::{Rhythm, SLOTS_PER_PICTURE};
 use super::{RenderControl, RenderError};
 use crate::control::RenderState;
 use crate::job::RenderJob;
@@ -19,7 +19,7 @@ const SOUND_LEAD_NS: u64 = 100_000_000;
 /// How long a decoder may take for what one picture needs before it is given up.
 const DECODER_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Turns a log into a fragmented MP4, one tick of the canvas's frame rate after the other.
+/// Turns a log into a fragmented MP4, one slot of the time grid after the other.
 pub struct Session<'a> {
     job: &'a RenderJob,
     control: &'a RenderControl,
@@ -32,7 +32,7 @@ pub struct Session<'a> {
     limiter: Limiter,
     /// Samples mixed so far.
     mixed: u64,
-    /// The tick of the last encoded picture.
+    /// The slot of the last encoded picture.
     encoded: Option<u64>,
 }
 
@@ -67,32 +67,30 @@ impl<'a> Session<'a> {
         self.control
             .update(true, |snapshot| snapshot.state = RenderState::Following);
         let mut finishing = false;
-        for tick in 0.. {
-            let (now, next) = (self.time_of(tick), self.time_of(tick + 1));
+        // Even a recording that ended at once has one picture.
+        let shortest = self.rhythm.time_of(SLOTS_PER_PICTURE);
+        for slot in 0.. {
+            let (now, next) = (self.rhythm.time_of(slot), self.rhythm.time_of(slot + 1));
             self.read(next)?;
-            if self.follower.end_ns().is_some() && !finishing {
+            let end = self.follower.end_ns().map(|end| end.max(shortest));
+            if end.is_some() && !finishing {
                 finishing = true;
                 self.control
                     .update(true, |snapshot| snapshot.state = RenderState::Finishing);
             }
-            // Even a recording that ended at once has one picture.
-            let end = self.follower.end_ns().map(|end| end.max(self.time_of(1)));
             if end.is_some_and(|end| now >= end) {
                 break;
             }
-            self.sound(end.map_or(next + SOUND_LEAD_NS, |end| end.min(next + SOUND_LEAD_NS)))?;
-            let last = end.is_some_and(|end| next >= end);
-            self.picture(tick, end.map_or(next, |end| end.min(next)), last)?;
+            let last = end.filter(|&end| next >= end);
+            if slot % SLOTS_PER_PICTURE == 0 || last.is_some() {
+                let ahead = self.rhythm.time_of(slot + SLOTS_PER_PICTURE) + SOUND_LEAD_NS;
+                self.sound(end.map_or(ahead, |end| end.min(ahead)))?;
+            }
+            self.picture(slot, last)?;
             self.tell(next);
         }
         self.encoder.finish()?;
         Ok(())
-    }
-
-    /// Recording time of a tick, ns.
-    fn time_of(&self, tick: u64) -> u64 {
-        let rate = u64::from(self.job.settings.canvas.frame_rate.max(1));
-        tick / rate * 1_000_000_000 + tick % rate * 1_000_000_000 / rate
     }
 
     /// Reads the log to as far beyond `time_ns` as the render stays behind.
@@ -151,41 +149,60 @@ impl<'a> Session<'a> {
         Ok(self.encoder.sound(&mix[early as usize..])?)
     }
 
-    /// Draws and encodes the picture of a tick, if there is anything new to see.
-    fn picture(&mut self, tick: u64, end_ns: u64, last: bool) -> Result<(), RenderError> {
-        let now = self.time_of(tick);
+    /// Draws and encodes the picture of a slot, if there is anything new to see. The `last` one is
+    /// encoded in any case and ends where the recording does, ns.
+    fn picture(&mut self, slot: u64, last: Option<u64>) -> Result<(), RenderError> {
+        let now = self.rhythm.time_of(slot);
         let rearranged = self.room.advance(now) && self.compositor.arrange(self.room.scene());
-        let newest = i64::try_from(self.follower.newest_ns()).unwrap_or(i64::MAX);
-        self.rhythm.follow(self.room.fastest(newest));
+        self.keep_time();
         let mut changed = rearranged;
-        if rearranged || self.rhythm.due(tick) || self.would_miss_one(tick) {
+        if rearranged || self.rhythm.due(slot) || self.would_miss_one(slot) {
             self.decode(now + self.rhythm.reach_ns());
             let room = &self.room;
             changed |= self.compositor.draw(|track| room.picture(track))?;
         }
         if changed {
-            self.rhythm.made(tick);
+            self.rhythm.made(slot);
         }
         if let Some(error) = self.compositor.take_label_error() {
             self.control.warn("labels_missing", "", error.to_string());
         }
-        let rate = u64::from(self.job.settings.canvas.frame_rate.max(1));
-        let stale = self.encoded.is_none_or(|encoded| tick - encoded >= rate);
-        if changed || stale || last {
-            let duration = end_ns.saturating_sub(now);
+        let rate = self.rhythm.slots_per_second();
+        let stale = self.encoded.is_none_or(|encoded| slot - encoded >= rate);
+        if changed || stale || last.is_some() {
+            let end = last.unwrap_or_else(|| self.rhythm.time_of(slot + SLOTS_PER_PICTURE));
             self.encoder
-                .picture(self.compositor.canvas(), now, duration)?;
-            self.encoded = Some(tick);
+                .picture(self.compositor.canvas(), now, end.saturating_sub(now))?;
+            self.encoded = Some(slot);
         }
         Ok(())
     }
 
+    /// Lets the rhythm follow the sources.
+    fn keep_time(&mut self) {
+        let newest = i64::try_from(self.follower.newest_ns()).unwrap_or(i64::MAX);
+        let fastest = self.room.fastest(newest);
+        self.rhythm.follow(fastest);
+        let Some(fastest) = fastest else { return };
+        let mut frames = Vec::new();
+        self.room.each_video(|_, track, place| {
+            let rate = track.frames_per_second(newest);
+            if rate.is_some_and(|rate| rate > 0.8 * fastest) {
+                frames.extend(track.next_frame(place));
+            }
+        });
+        self.rhythm.align(&frames);
+    }
+
     /// Whether waiting for the next picture of the rhythm would pass over a frame.
-    fn would_miss_one(&mut self, tick: u64) -> bool {
+    fn would_miss_one(&mut self, slot: u64) -> bool {
+        if !self.rhythm.permitted(slot) {
+            return false;
+        }
         let reach = self.rhythm.reach_ns();
-        let next = tick + self.rhythm.ticks_to_next(tick);
-        let now = i64::try_from(self.time_of(tick) + reach).unwrap_or(i64::MAX);
-        let later = i64::try_from(self.time_of(next) + reach).unwrap_or(i64::MAX);
+        let next = self.rhythm.next_due(slot);
+        let now = i64::try_from(self.rhythm.time_of(slot) + reach).unwrap_or(i64::MAX);
+        let later = i64::try_from(self.rhythm.time_of(next) + reach).unwrap_or(i64::MAX);
         let mut missed = false;
         self.room.each_video(|_, track, place| {
             missed |= track.pending(now, place) >= 1 && track.pending(later, place) >= 2;

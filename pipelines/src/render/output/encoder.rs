@@ -41,6 +41,9 @@ const AAC_ENCODERS: [AacEncoder; 2] = [
     },
 ];
 
+/// Samples in an AAC frame.
+const AAC_FRAME: u64 = 1_024;
+
 /// Encodes pictures and sound into a fragmented MP4.
 pub struct Encoder {
     pipeline: gst::Pipeline,
@@ -185,7 +188,8 @@ impl Encoder {
     }
 
     /// Encodes what is left and closes the file.
-    pub fn finish(self) -> Result<(), OutputError> {
+    pub fn finish(mut self) -> Result<(), OutputError> {
+        self.pad_sound()?;
         let _ = self.pictures.end_of_stream();
         let _ = self.sound.end_of_stream();
         let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
@@ -199,6 +203,14 @@ impl Encoder {
                 None => return Err(failure("finish the file", "the encoders do not end")),
             }
         }
+    }
+
+    /// Adds silence for what the AAC encoder holds back, so that sound is as long as the picture.
+    fn pad_sound(&mut self) -> Result<(), OutputError> {
+        let mixed = self.sound_position + (self.aac.priming - self.priming_left) as u64;
+        let wanted = mixed.div_ceil(AAC_FRAME) * AAC_FRAME;
+        self.priming_left = 0;
+        self.sound(&vec![[0.0; 2]; (wanted - self.sound_position) as usize])
     }
 
     /// Waits until the encoder has taken enough pictures. Not left to the queue itself: a push
@@ -236,7 +248,10 @@ impl Encoder {
             };
         }
         match message.view() {
-            gst::MessageView::Error(error) => failure(action, error.error()),
+            gst::MessageView::Error(error) => {
+                log::debug!("{:?}", error.debug());
+                failure(action, error.error())
+            }
             _ => failure(action, "no reason was given"),
         }
     }
@@ -256,6 +271,7 @@ fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
         VideoEncoder::X264 => format!(
             "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
              threads=2 sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
+             option-string=\"cabac=1:8x8dct=1\" \
              ! video/x-h264,profile=high,stream-format=avc",
             settings.x264_preset
         ),
@@ -341,6 +357,7 @@ fn sound_caps(aac: &AacEncoder) -> gst::Caps {
         .field("layout", "interleaved")
         .field("rate", RATE as i32)
         .field("channels", 2)
+        .field("channel-mask", gst::Bitmask::new(0x3))
         .build()
 }
 

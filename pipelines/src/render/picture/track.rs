@@ -146,6 +146,11 @@ impl VideoTrack {
             .count()
     }
 
+    /// Recording time of the next frame, ns.
+    pub fn next_frame(&self, place: impl Fn(i64) -> Option<i64>) -> Option<i64> {
+        place(self.queue.front()?.frame.rtp)
+    }
+
     /// What has to be decoded for the picture of `until_ns`; `place` gives the recording time of
     /// RTP time. The answer goes to [`VideoTrack::decoded`].
     pub fn due(

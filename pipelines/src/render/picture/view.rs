@@ -86,7 +86,9 @@ impl View {
 
     /// Writes the name into the lower left corner of what was drawn.
     pub fn write_name(&mut self, canvas: &mut Canvas) -> Result<(), LabelError> {
-        let height = (self.place.height / 12).clamp(16, 40) & !1;
+        // By the size that a camera's picture has in the tile, so that names do not change theirs.
+        let camera = self.place.height.min(self.place.width * 9 / 16);
+        let height = (camera / 12).clamp(16, 40) & !1;
         let margin = (height / 4) & !1;
         let room = self.fitted.width.saturating_sub(2 * margin);
         if self.fitted.height < height + 2 * margin {

@@ -13,5 +13,5 @@ mod window;
 pub use audio_placement::{AudioPlacement, Placed, opus_samples};
 pub use participant_clock::ParticipantClock;
 pub use report_clock::rtp_to_ns;
-pub use rhythm::{Rhythm, SourceRate};
+pub use rhythm::{Rhythm, SLOTS_PER_PICTURE, SourceRate};
 pub use scene::{Scene, Tile};

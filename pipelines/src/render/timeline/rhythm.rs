@@ -35,56 +35,122 @@ impl SourceRate {
     }
 }
 
-/// Decides at which ticks of the canvas a picture is due, so that the output is no faster than
+/// Slots in the time of one picture at the canvas's frame rate. A grid finer than the frame rate
+/// lets pictures fall between the frames of sources that are out of step with one another.
+pub const SLOTS_PER_PICTURE: u64 = 2;
+/// A new place of the beat must be better by this much to be taken, slots.
+const WORTH_MOVING: f64 = 0.3;
+
+/// Decides in which slots of the time grid a picture is due, so that the output is no faster than
 /// the fastest source although the sources' frames fall between one another's.
 #[derive(Clone, Debug)]
 pub struct Rhythm {
+    slots_per_second: u64,
     frame_rate: u32,
-    /// Ticks from one picture to the next.
-    divider: u64,
+    /// Slots from one picture to the next.
+    spacing: u64,
+    /// Pictures are due in slots with this remainder.
+    beat: u64,
     last: Option<u64>,
 }
 
 impl Rhythm {
-    /// A rhythm on a grid of `frame_rate` ticks in a second.
+    /// A rhythm for at most `frame_rate` pictures in a second.
     pub fn new(frame_rate: u32) -> Self {
+        let frame_rate = frame_rate.max(1);
         Self {
-            frame_rate: frame_rate.max(1),
-            divider: 1,
+            slots_per_second: u64::from(frame_rate) * SLOTS_PER_PICTURE,
+            frame_rate,
+            spacing: SLOTS_PER_PICTURE,
+            beat: 0,
             last: None,
         }
     }
 
+    /// Recording time of a slot, ns.
+    pub fn time_of(&self, slot: u64) -> u64 {
+        let (seconds, rest) = (slot / self.slots_per_second, slot % self.slots_per_second);
+        seconds * 1_000_000_000 + rest * 1_000_000_000 / self.slots_per_second
+    }
+
+    /// Slots in a second.
+    pub fn slots_per_second(&self) -> u64 {
+        self.slots_per_second
+    }
+
     /// Follows the rate of the fastest source.
     pub fn follow(&mut self, fastest: Option<f64>) {
-        self.divider = match fastest {
+        let divider = match fastest {
             Some(rate) if rate > 0.0 => {
                 ((f64::from(self.frame_rate) / rate * TOLERANCE) as u64).clamp(1, 8)
             }
             _ => 1,
         };
+        let spacing = divider * SLOTS_PER_PICTURE;
+        if spacing != self.spacing {
+            self.spacing = spacing;
+            self.beat %= spacing;
+        }
     }
 
-    /// How far after a tick a frame may lie and still be shown at it: half a picture's time, so
+    /// Time from one picture to the next, ns.
+    pub fn period_ns(&self) -> u64 {
+        self.spacing * 1_000_000_000 / self.slots_per_second
+    }
+
+    /// Puts the beat where the farthest of the sources' frames is nearest. `frames_ns` holds the
+    /// recording time of a frame of each source that is about as fast as the fastest.
+    pub fn align(&mut self, frames_ns: &[i64]) {
+        if frames_ns.is_empty() {
+            return;
+        }
+        let spacing = self.spacing as f64;
+        let slot_ns = 1e9 / self.slots_per_second as f64;
+        let farthest = |beat: u64| {
+            frames_ns
+                .iter()
+                .map(|&frame| {
+                    let apart = (frame as f64 / slot_ns - beat as f64).rem_euclid(spacing);
+                    apart.min(spacing - apart)
+                })
+                .fold(0.0, f64::max)
+        };
+        let best = (0..self.spacing)
+            .map(|beat| (beat, farthest(beat)))
+            .min_by(|one, other| one.1.total_cmp(&other.1));
+        if let Some((beat, distance)) = best
+            && distance + WORTH_MOVING < farthest(self.beat)
+        {
+            self.beat = beat;
+        }
+    }
+
+    /// How far after a slot a frame may lie and still be shown in it: half a picture's time, so
     /// that pictures are as often a little early as a little late, ns.
     pub fn reach_ns(&self) -> u64 {
-        self.divider * 500_000_000 / u64::from(self.frame_rate)
+        self.period_ns() / 2
     }
 
-    /// Whether a tick is due for a picture by the rhythm alone.
-    pub fn due(&self, tick: u64) -> bool {
-        self.last.is_none_or(|last| tick >= last + self.divider)
+    /// Whether a picture is due in a slot.
+    pub fn due(&self, slot: u64) -> bool {
+        slot % self.spacing == self.beat && self.permitted(slot)
     }
 
-    /// Ticks from `tick` to the next one that is due.
-    pub fn ticks_to_next(&self, tick: u64) -> u64 {
+    /// Whether the canvas's frame rate permits a picture in a slot.
+    pub fn permitted(&self, slot: u64) -> bool {
         self.last
-            .map_or(0, |last| (last + self.divider).saturating_sub(tick))
+            .is_none_or(|last| slot >= last + SLOTS_PER_PICTURE)
     }
 
-    /// A new picture was made at a tick.
-    pub fn made(&mut self, tick: u64) {
-        self.last = Some(tick);
+    /// The first slot after `slot` in which a picture is due.
+    pub fn next_due(&self, slot: u64) -> u64 {
+        let into = (slot + self.spacing - self.beat) % self.spacing;
+        slot + self.spacing - into
+    }
+
+    /// A new picture was made in a slot.
+    pub fn made(&mut self, slot: u64) {
+        self.last = Some(slot);
     }
 }
 
@@ -92,21 +158,21 @@ impl Rhythm {
 mod tests {
     use super::*;
 
-    fn divider(frame_rate: u32, fastest: f64) -> u64 {
+    fn spacing(frame_rate: u32, fastest: f64) -> u64 {
         let mut rhythm = Rhythm::new(frame_rate);
         rhythm.follow(Some(fastest));
-        rhythm.divider
+        rhythm.spacing
     }
 
     #[test]
     fn the_output_follows_the_fastest_source() {
-        assert_eq!(divider(30, 15.0), 2);
-        assert_eq!(divider(30, 15.6), 2);
-        assert_eq!(divider(30, 10.1), 3);
-        assert_eq!(divider(30, 20.0), 1);
-        assert_eq!(divider(30, 25.0), 1);
-        assert_eq!(divider(30, 60.0), 1);
-        assert_eq!(divider(30, 0.2), 8);
+        assert_eq!(spacing(30, 15.0), 4);
+        assert_eq!(spacing(30, 15.6), 4);
+        assert_eq!(spacing(30, 10.1), 6);
+        assert_eq!(spacing(30, 20.0), 2);
+        assert_eq!(spacing(30, 25.0), 2);
+        assert_eq!(spacing(30, 60.0), 2);
+        assert_eq!(spacing(30, 0.2), 16);
     }
 
     #[test]
@@ -127,11 +193,34 @@ mod tests {
     fn pictures_are_due_in_steps() {
         let mut rhythm = Rhythm::new(30);
         rhythm.follow(Some(15.0));
-        assert!(rhythm.due(7));
+        let due: Vec<u64> = (0..12).filter(|&slot| rhythm.due(slot)).collect();
+        assert_eq!(due, [0, 4, 8]);
+        assert_eq!(rhythm.next_due(4), 8);
+        assert_eq!(rhythm.next_due(5), 8);
         rhythm.made(7);
-        assert!(!rhythm.due(8));
-        assert_eq!(rhythm.ticks_to_next(8), 1);
-        assert!(rhythm.due(9));
+        assert!(!rhythm.due(8), "too soon for 30 in a second");
         assert_eq!(rhythm.reach_ns(), 33_333_333);
+    }
+
+    #[test]
+    fn the_beat_lies_where_no_source_is_far_off() {
+        let mut rhythm = Rhythm::new(30);
+        rhythm.follow(Some(15.0));
+        // One source: its frames are within half a slot of a picture.
+        rhythm.align(&[50_000_000]);
+        assert!(rhythm.due(3));
+        // Two that are apart: the picture falls between them.
+        rhythm.align(&[1_000_000, 26_000_000]);
+        assert!(rhythm.due(1));
+        // Apart across the end of a period.
+        rhythm.align(&[3_000_000, 65_000_000]);
+        assert!(rhythm.due(0));
+    }
+
+    #[test]
+    fn slots_do_not_drift_from_whole_seconds() {
+        let rhythm = Rhythm::new(30);
+        assert_eq!(rhythm.time_of(60 * 36_000), 36_000_000_000_000);
+        assert_eq!(rhythm.time_of(1), 16_666_666);
     }
 }

@@ -1,0 +1,10 @@
+//! Synthetic recordings: publishers that flash and beep at the same moments, written to a log as
+//! capture would, and what is seen and heard in the rendered file.
+
+mod clip;
+mod decoded;
+mod room_log;
+
+pub use clip::{Clip, Look, beeps, video};
+pub use decoded::{Decoded, median, percentile};
+pub use room_log::{Publisher, RoomLog, job};
