@@ -5,6 +5,7 @@ use std::path::Path;
 use tapedeck_pipelines::layout::{Rect, arrange};
 
 use crate::content::{self, Offsets, Sound, Stretch, Tile};
+use crate::media::BEEP_SECONDS;
 use crate::publisher::PublisherOptions;
 
 /// The size of recordings unless a request says otherwise.
@@ -55,6 +56,28 @@ impl Findings {
     /// Beeps of a publisher within a stretch.
     pub fn beeps(&self, publisher: &PublisherOptions, from: f64, to: f64) -> Vec<f64> {
         within(&self.sound.beeps(f64::from(publisher.pitch)), from, to)
+    }
+
+    /// Asserts that a publisher is not heard within a stretch. Beeps of `other` pass through the
+    /// filter of another pitch at their beginning and end and do not count.
+    pub fn assert_unheard(
+        &self,
+        publisher: &PublisherOptions,
+        other: &PublisherOptions,
+        from: f64,
+        to: f64,
+    ) {
+        let others = self.beeps(other, 0.0, f64::MAX);
+        let mut beeps = self.beeps(publisher, from, to);
+        beeps.retain(|beep| {
+            let belongs = |start: &f64| (-0.03..BEEP_SECONDS + 0.03).contains(&(beep - start));
+            !others.iter().any(belongs)
+        });
+        assert!(
+            beeps.is_empty(),
+            "{} is heard from {from:.1} s to {to:.1} s: {beeps:.2?}",
+            publisher.identity
+        );
     }
 
     /// Asserts that a publisher is seen at a place once a second throughout a stretch; `missing`

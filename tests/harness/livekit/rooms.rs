@@ -29,6 +29,13 @@ pub struct ParticipantInfo {
     pub identity: String,
     pub name: String,
     pub tracks: Vec<Value>,
+    permission: Permission,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Permission {
+    hidden: bool,
 }
 
 impl Livekit {
@@ -66,10 +73,13 @@ impl Livekit {
             .call("ListParticipants", room, json!({ "room": room }))
             .await
             .unwrap_or_default();
-        answer
+        let mut participants: Vec<ParticipantInfo> = answer
             .get("participants")
             .and_then(|list| serde_json::from_value(list.clone()).ok())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        // The service tells of hidden ones too, other participants do not hear of them.
+        participants.retain(|participant| !participant.permission.hidden);
+        participants
     }
 
     /// Throws a participant out.

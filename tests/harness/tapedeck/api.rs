@@ -94,6 +94,7 @@ impl Tapedeck {
     /// # Panics
     /// It is not finished in 90 s.
     pub async fn stop_recording(&self, room: &str) -> Recording {
+        self.keep_logs();
         let reply = self
             .post("/recordings/stop", json!({ "roomName": room }))
             .await;

@@ -148,6 +148,31 @@ impl Tapedeck {
         tokio::time::sleep(Duration::from_secs_f64(left.max(0.0))).await;
     }
 
+    /// Links the capture logs of this moment into `logs/` beside the data folder: the server
+    /// removes them with their work folders, and a failed test wants to look at them.
+    fn keep_logs(&self) {
+        for work in std::fs::read_dir(self.data().join("work"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let kept = self
+                .folder
+                .path()
+                .join("logs")
+                .join(work.file_name())
+                .join("log");
+            let _ = std::fs::create_dir_all(&kept);
+            for segment in std::fs::read_dir(work.path().join("log"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                let _ = std::fs::hard_link(segment.path(), kept.join(segment.file_name()));
+            }
+        }
+    }
+
     /// The pids of the recording's processes, `capture` or `render`.
     pub fn children(&self, role: &str) -> Vec<i32> {
         leftovers::processes(&self.data())
@@ -163,20 +188,23 @@ impl Tapedeck {
     /// # Panics
     /// Something remains after 15 s.
     pub async fn assert_nothing_left(mut self) {
+        let data = self.data();
         let deadline = Instant::now() + Duration::from_secs(15);
-        while !leftovers::captures_and_renders(&self.data()).is_empty() {
+        loop {
+            let processes = leftovers::captures_and_renders(&data);
+            let files = leftovers::files(&data);
+            if processes.is_empty() && files.is_empty() {
+                break;
+            }
             assert!(
                 Instant::now() < deadline,
-                "processes are left behind: {:?}",
-                leftovers::captures_and_renders(&self.data())
+                "left behind by recordings: {processes:?} {files:?}"
             );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.terminate();
-        let processes = leftovers::processes(&self.data());
+        let processes = leftovers::processes(&data);
         assert!(processes.is_empty(), "left behind: {processes:?}");
-        let files = leftovers::files(&self.data());
-        assert!(files.is_empty(), "left behind: {files:?}");
     }
 }
 
