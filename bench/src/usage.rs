@@ -101,7 +101,13 @@ mod tests {
             }
         });
         let own = std::process::id() as i32;
-        let used = || Usage::of(own).unwrap().threads["busy bee"].cpu_seconds;
+        // Right after its start the thread still has the name of its parent.
+        let used = || {
+            let threads = Usage::of(own).unwrap().threads;
+            threads
+                .get("busy bee")
+                .map_or(0.0, |thread| thread.cpu_seconds)
+        };
         while used() < 0.05 {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
