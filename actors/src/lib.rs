@@ -1,14 +1,22 @@
 //! The actors that look after recordings: registry, a session per recording, uploader, store.
 //! Other crates speak to them through [`Recorder`].
 
+#[cfg(test)]
+extern crate self as tapedeck_actors;
+
 mod api;
 mod backoff;
 mod clock;
+#[cfg(test)]
+#[path = "../tests/common/mod.rs"]
+mod common;
 #[cfg(test)]
 mod fixtures;
 mod folder;
 mod manifest;
 mod naming;
+#[cfg(test)]
+mod panic_tests;
 mod recorder;
 mod registry;
 mod rooms;

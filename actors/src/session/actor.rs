@@ -9,9 +9,10 @@ use tapedeck_pipelines::job::Source;
 use tapedeck_storage::RecordingMetadata;
 use tokio::time::sleep;
 
-use super::child::{self, ChildHandle, Place, Report};
+use super::child::{self, ChildHandle, Place};
 use super::machine::{Action, Event, Machine, Timer};
-use super::{StatusSender, jobs, journal};
+use super::messages::{View, reporter};
+use super::{StatusSender, jobs};
 use crate::backoff::Backoff;
 use crate::clock::now_ms;
 use crate::services::Services;
@@ -90,7 +91,7 @@ impl RecordingSession {
         format!("{} ({})", manifest.id, manifest.room_name)
     }
 
-    fn step(&mut self, event: Event, context: &mut Context<Self>) {
+    pub(super) fn step(&mut self, event: Event, context: &mut Context<Self>) {
         let mut waits = false;
         for action in self.machine.step(event, now_ms()) {
             let at_once = matches!(
@@ -323,7 +324,34 @@ impl RecordingSession {
         }));
     }
 
-    fn heard(&mut self, event: ChildEvent, context: &mut Context<Self>) {
+    /// What the processes last said, and their numbers.
+    pub(super) fn view(&self) -> View {
+        let pid = |(process, name): (&Option<Child>, _)| Some((name, process.as_ref()?.pid?));
+        View {
+            capture: self.capture.clone(),
+            render: self.render.clone(),
+            processes: [
+                (&self.capture_process, "capture"),
+                (&self.render_process, "render"),
+            ]
+            .into_iter()
+            .filter_map(pid)
+            .collect(),
+        }
+    }
+
+    pub(super) fn runs(&mut self, role: Role, pid: u32) {
+        if let Some(child) = self.process(role) {
+            child.pid = Some(pid);
+        }
+    }
+
+    pub(super) fn gone(&mut self, role: Role, detail: &str) {
+        log::info!("{}: the {role:?} process has ended: {detail}", self.label());
+        *self.process(role) = None;
+    }
+
+    pub(super) fn heard(&mut self, event: ChildEvent, context: &mut Context<Self>) {
         match event {
             ChildEvent::Capture { snapshot } => {
                 self.capture = Some(snapshot.clone());
@@ -351,109 +379,5 @@ impl Actor for RecordingSession {
             Some(Beginning::Resume) | None => Event::Resume,
         };
         self.step(event, context);
-    }
-}
-
-/// Somebody wants the recording to end.
-#[derive(Clone, Message)]
-#[rtype(result = "()")]
-pub struct Stop;
-
-impl Handler<Stop> for RecordingSession {
-    type Result = ();
-
-    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
-        self.step(Event::StopRequested, context);
-    }
-}
-
-/// Asks what the processes last said.
-#[derive(Clone, Message)]
-#[rtype(result = "View")]
-pub struct Look;
-
-/// What the processes last said, and their numbers.
-#[derive(Clone, Debug, MessageResponse)]
-pub struct View {
-    pub capture: Option<CaptureSnapshot>,
-    pub render: Option<RenderSnapshot>,
-    pub processes: Vec<(&'static str, u32)>,
-}
-
-impl Handler<Look> for RecordingSession {
-    type Result = View;
-
-    fn handle(&mut self, _: Look, _: &mut Self::Context) -> View {
-        let pid = |(process, name): (&Option<Child>, _)| Some((name, process.as_ref()?.pid?));
-        View {
-            capture: self.capture.clone(),
-            render: self.render.clone(),
-            processes: [
-                (&self.capture_process, "capture"),
-                (&self.render_process, "render"),
-            ]
-            .into_iter()
-            .filter_map(pid)
-            .collect(),
-        }
-    }
-}
-
-impl Handler<Trouble> for RecordingSession {
-    type Result = ();
-
-    fn handle(&mut self, Trouble(detail): Trouble, context: &mut Self::Context) {
-        self.step(Event::UploadTrouble(detail), context);
-    }
-}
-
-/// What the task that looks after a child reports.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct ChildReport {
-    role: Role,
-    report: Report,
-}
-
-impl Handler<ChildReport> for RecordingSession {
-    type Result = ();
-
-    fn handle(&mut self, ChildReport { role, report }: ChildReport, context: &mut Self::Context) {
-        match report {
-            Report::Running(pid) => {
-                if let Some(child) = self.process(role) {
-                    child.pid = Some(pid);
-                }
-            }
-            Report::Said(event) => self.heard(event, context),
-            Report::Gone { detail, journal } => {
-                log::info!("{}: the {role:?} process has ended: {detail}", self.label());
-                *self.process(role) = None;
-                match journal::last_state(role, &journal) {
-                    Some(ChildEvent::Capture { snapshot }) => {
-                        self.step(Event::Capture(snapshot), context)
-                    }
-                    Some(ChildEvent::Render { snapshot }) => {
-                        self.step(Event::Render(snapshot), context)
-                    }
-                    _ => {}
-                }
-                self.step(Event::Gone { role, detail }, context);
-            }
-        }
-    }
-}
-
-fn reporter(
-    role: Role,
-    context: &Context<RecordingSession>,
-) -> impl Fn(Report) -> std::pin::Pin<Box<dyn Future<Output = ()>>> + 'static {
-    let session = context.address();
-    move |report| {
-        let session = session.clone();
-        Box::pin(async move {
-            // A session that is gone does not matter: another one attaches.
-            let _ = session.send(ChildReport { role, report }).await;
-        })
     }
 }

@@ -11,17 +11,16 @@ use std::time::Duration;
 use futures_util::future::{self, FutureExt};
 use tapedeck_pipelines::control::{Command, CommandError, ControlClient, Event, Role};
 use tapedeck_pipelines::process::{JournalEntry, read_journal};
-use tokio::process::Child;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::launch::Launch;
 use super::machine::REACTION_TIME;
-use super::processes::{self, ProcessId};
+use super::process::Process;
+use super::processes;
 
-/// Between two tries to connect, and between two looks at a process that is not our child.
+/// Between two tries to connect.
 const POLL: Duration = Duration::from_millis(50);
-const SLOW_POLL: Duration = Duration::from_millis(250);
 /// How long what a process said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A render that says nothing for so long is asked, and killed when it does not answer. Loading
@@ -131,48 +130,6 @@ fn handle() -> (ChildHandle, mpsc::UnboundedReceiver<Order>) {
     // Unbounded, but a session gives each order at most a few times.
     let (orders, receiver) = mpsc::unbounded_channel();
     (ChildHandle { orders }, receiver)
-}
-
-enum Process {
-    /// Our child, to be reaped by us.
-    Own(Child),
-    /// Started by an earlier server or session.
-    Adopted(ProcessId),
-}
-
-impl Process {
-    fn pid(&self) -> Option<u32> {
-        match self {
-            Self::Own(child) => child.id(),
-            Self::Adopted(process) => Some(process.pid),
-        }
-    }
-
-    async fn ended(&mut self) -> String {
-        match self {
-            Self::Own(child) => match child.wait().await {
-                Ok(status) => status.to_string(),
-                Err(error) => format!("it cannot be waited for: {error}"),
-            },
-            Self::Adopted(process) => {
-                while process.is_alive() {
-                    sleep(SLOW_POLL).await;
-                }
-                "it ended by itself".into()
-            }
-        }
-    }
-
-    fn kill(&mut self) {
-        match self {
-            Self::Own(child) => {
-                if let Err(error) = child.start_kill() {
-                    log::warn!("cannot kill a child: {error}");
-                }
-            }
-            Self::Adopted(process) => process.kill(),
-        }
-    }
 }
 
 struct Connection {
@@ -354,7 +311,7 @@ where
                     self.place.recording_id,
                     self.name()
                 );
-                sleep(SLOW_POLL).await;
+                sleep(POLL).await;
                 self.disconnect();
             }
             Event::Hello { .. } | Event::Reply { .. } | Event::Unknown => {}

@@ -6,9 +6,12 @@ mod jobs;
 mod journal;
 mod launch;
 mod machine;
+mod messages;
+mod process;
 mod processes;
 mod status;
 
-pub use actor::{Beginning, Look, RecordingSession, Stop};
+pub use actor::{Beginning, RecordingSession};
+pub use messages::{Look, Stop};
 pub use processes::Status;
 pub use status::{SessionStatus, StatusSender};

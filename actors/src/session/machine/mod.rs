@@ -3,18 +3,20 @@
 
 mod messages;
 mod render;
+#[cfg(test)]
+mod tests;
+mod upload;
 
 use std::time::Duration;
 
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, EndReason, Failure, FailureKind, Role, Warning,
 };
-use tapedeck_storage::RecordingMetadata;
 
 pub use messages::{Action, Event, Timer};
 use render::Render;
 
-use crate::{Manifest, RecordingState, RoomError, StartError, naming};
+use crate::{Manifest, RecordingState, RoomError, StartError};
 
 /// How long a child may take to do what it was asked before it is killed.
 pub const REACTION_TIME: Duration = Duration::from_secs(5);
@@ -265,39 +267,6 @@ impl Machine {
         actions
     }
 
-    fn uploaded(&mut self, now: i64) -> Vec<Action> {
-        if self.manifest.state != RecordingState::Uploading {
-            return Vec::new();
-        }
-        let state = match self.manifest.end_reason {
-            Some(EndReason::MaxDuration) => RecordingState::LimitReached,
-            _ => RecordingState::Complete,
-        };
-        self.end(state, None, now);
-        let mut actions = vec![self.save()];
-        actions.extend(self.dismiss_children());
-        actions
-    }
-
-    fn upload_trouble(&mut self, detail: String) -> Vec<Action> {
-        let detail = Some(detail);
-        if self.manifest.state != RecordingState::Uploading || self.manifest.error == detail {
-            return Vec::new();
-        }
-        self.manifest.error = detail;
-        vec![self.save()]
-    }
-
-    fn name_taken(&mut self) -> Vec<Action> {
-        if self.manifest.state != RecordingState::Uploading {
-            return Vec::new();
-        }
-        self.manifest.name = naming::next_name(&self.manifest.name);
-        let mut actions = vec![self.save()];
-        actions.extend(self.upload());
-        actions
-    }
-
     fn timer_fired(&mut self, timer: Timer, now: i64) -> Vec<Action> {
         match timer {
             Timer::Start if self.manifest.state == RecordingState::Starting => {
@@ -342,29 +311,6 @@ impl Machine {
         self.manifest.error = error;
         self.manifest.ended_at.get_or_insert(now);
         self.manifest.completed_at = state.is_delivered().then_some(now);
-    }
-
-    fn upload(&self) -> Vec<Action> {
-        let manifest = &self.manifest;
-        let Some(file) = &manifest.file else {
-            return Vec::new();
-        };
-        let metadata = RecordingMetadata {
-            id: manifest.id.clone(),
-            name: manifest.name.clone(),
-            room_name: manifest.room_name.clone(),
-            room_id: manifest.room_id.clone(),
-            started_at: manifest.started_at.unwrap_or(manifest.created_at),
-            duration: file.duration_ms as f64 / 1_000.0,
-            size: file.size_bytes,
-            sha256: Some(file.sha256.clone()),
-            metadata: manifest.metadata.clone(),
-            end_reason: manifest.end_reason.and_then(word),
-        };
-        vec![Action::Upload {
-            path: file.path.clone(),
-            metadata: Box::new(metadata),
-        }]
     }
 
     /// What follows from where everything stands.
@@ -416,12 +362,4 @@ impl Machine {
             });
         }
     }
-}
-
-/// A reason in the words of the control protocol.
-fn word(reason: EndReason) -> Option<String> {
-    serde_json::to_value(reason)
-        .ok()?
-        .as_str()
-        .map(str::to_owned)
 }

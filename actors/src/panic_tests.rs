@@ -1,0 +1,163 @@
+//! Actors that panic, and what others notice of it: nothing.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tapedeck_pipelines::control::EndReason;
+
+use crate::common::{Fixture, request, wait_until};
+use crate::registry::{RegistryActor, Sessions};
+use crate::session::RecordingSession;
+use crate::state::StoreActor;
+use crate::uploader::UploaderActor;
+use crate::{ListFilter, RecordingState};
+
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+struct Panic;
+
+macro_rules! panics {
+    ($($actor:ty),*) => {$(
+        impl Handler<Panic> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, _: Panic, _: &mut Self::Context) {
+                panic!("a panic that the test asked for");
+            }
+        }
+    )*};
+}
+
+panics!(RegistryActor, RecordingSession, StoreActor, UploaderActor);
+
+async fn session(fixture: &Fixture) -> Addr<RecordingSession> {
+    let sessions = fixture
+        .recorder
+        .inner
+        .registry
+        .send(Sessions)
+        .await
+        .unwrap()
+        .0;
+    sessions[0].session.clone()
+}
+
+#[actix_rt::test]
+async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
+    let fixture = Fixture::new().await;
+    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let pids = async || {
+        let live = fixture.recorder.live().await;
+        let pids: Vec<_> = live
+            .first()?
+            .processes
+            .iter()
+            .map(|process| process.pid)
+            .collect();
+        (pids.len() == 2 && live[0].render.is_some()).then_some(pids)
+    };
+    let before = wait_until("both processes run", pids).await;
+    for _ in 0..3 {
+        let vanished = session(&fixture).await;
+        assert!(vanished.send(Panic).await.is_err());
+        let after = wait_until("both processes are found again", pids).await;
+        assert_eq!(after, before);
+    }
+    let stopped = fixture.recorder.stop("room").await.unwrap();
+    assert_eq!(
+        (stopped.id, stopped.state),
+        (started.id, RecordingState::Complete)
+    );
+    assert_eq!(stopped.end_reason, Some(EndReason::Stopped));
+    fixture.no_process_left().await;
+}
+
+#[actix_rt::test]
+async fn those_who_wait_for_an_end_do_not_notice_a_panic() {
+    let fixture = Fixture::new().await;
+    fixture
+        .recorder
+        .start(request("room+render-slow"))
+        .await
+        .unwrap();
+    let recorder = fixture.recorder.clone();
+    let stopping = actix::spawn(async move { recorder.stop("room+render-slow").await });
+    wait_until("it is ending", async || {
+        let filter = ListFilter {
+            state: Some(RecordingState::Ending),
+            ..ListFilter::default()
+        };
+        fixture
+            .recorder
+            .list(filter, None, 1)
+            .await
+            .recordings
+            .pop()
+    })
+    .await;
+    assert!(session(&fixture).await.send(Panic).await.is_err());
+    assert_eq!(
+        stopping.await.unwrap().unwrap().state,
+        RecordingState::Complete
+    );
+}
+
+#[actix_rt::test]
+async fn a_registry_that_panics_still_knows_its_sessions() {
+    let fixture = Fixture::new().await;
+    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let before = session(&fixture).await;
+    assert!(
+        fixture
+            .recorder
+            .inner
+            .registry
+            .address()
+            .send(Panic)
+            .await
+            .is_err()
+    );
+    assert_eq!(session(&fixture).await, before, "the session goes on");
+    // Also when nobody asks: sessions are looked after again.
+    assert!(
+        fixture
+            .recorder
+            .inner
+            .registry
+            .address()
+            .send(Panic)
+            .await
+            .is_err()
+    );
+    assert!(before.send(Panic).await.is_err());
+    wait_until("the session is made anew", async || {
+        let live = fixture.recorder.live().await;
+        live.first()?.capture.is_some().then_some(())
+    })
+    .await;
+    assert_eq!(fixture.recorder.stop("room").await.unwrap().id, started.id);
+}
+
+#[actix_rt::test]
+async fn a_store_actor_and_an_uploader_that_panic_are_made_anew() {
+    let fixture = Fixture::with(
+        |settings| settings.stop_timeout = Duration::from_secs(30),
+        3,
+    )
+    .await;
+    let services = &fixture.recorder.inner.services;
+    assert!(services.states.address().send(Panic).await.is_err());
+    let started = fixture.recorder.start(request("room")).await.unwrap();
+    assert!(services.states.address().send(Panic).await.is_err());
+    let recorder = fixture.recorder.clone();
+    let stopping = actix::spawn(async move { recorder.stop("room").await });
+    fixture
+        .wait_for(&started.id, RecordingState::Uploading)
+        .await;
+    assert!(services.uploader.address().send(Panic).await.is_err());
+    assert_eq!(
+        stopping.await.unwrap().unwrap().state,
+        RecordingState::Complete
+    );
+    assert_eq!(fixture.recorder.ready().await, Ok(()));
+}

@@ -1,0 +1,148 @@
+//! The handle by which the HTTP surfaces reach the actors.
+
+mod end;
+mod look;
+mod start;
+
+use std::io;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::prelude::*;
+use tapedeck_storage::RecordingStore;
+use tokio::time::{sleep, timeout};
+
+use crate::folder::{DataFolder, FolderLock};
+use crate::registry::{self, RegistryActor, SessionHandle, Table};
+use crate::services::Services;
+use crate::state::{self, StoreActor};
+use crate::supervision::Keeper;
+use crate::uploader::UploaderActor;
+use crate::usage::UsageSampler;
+use crate::{Manifest, RecorderSettings, RecordingState, Rooms, StartError};
+
+/// How long an actor may take to answer what needs no disk.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// A cheap handle on the actors; every clone speaks to the same registry.
+#[derive(Clone)]
+pub struct Recorder {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) services: Arc<Services>,
+    pub(crate) registry: Keeper<RegistryActor>,
+    rooms: Arc<dyn Rooms>,
+    store: Arc<dyn RecordingStore>,
+    usage: Mutex<UsageSampler>,
+    closing: AtomicBool,
+    _lock: FolderLock,
+}
+
+impl Recorder {
+    /// Starts the actors in the current actix system; finds what an earlier server left in the
+    /// data folder and goes on with it.
+    ///
+    /// # Errors
+    /// The data folder cannot be used, its path is too long for sockets in it, or another server
+    /// uses it.
+    pub async fn launch(
+        settings: RecorderSettings,
+        rooms: Arc<dyn Rooms>,
+        store: Arc<dyn RecordingStore>,
+    ) -> io::Result<Self> {
+        let root = settings.data_dir.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let folder = DataFolder::prepare(&root)?;
+            let lock = folder.lock()?;
+            let (state, manifests) = state::State::open(folder.clone())?;
+            let unfinished: Vec<_> = manifests
+                .into_iter()
+                .filter(|manifest| needs_session(manifest, &folder))
+                .collect();
+            io::Result::Ok((folder, lock, state, unfinished))
+        });
+        let (folder, lock, state, unfinished) = opened.await.map_err(io::Error::other)??;
+
+        let arbiter = Arbiter::current();
+        let states = Keeper::start("store actor", arbiter.clone(), move || {
+            StoreActor::new(state.clone())
+        });
+        let uploads = store.clone();
+        let uploader = Keeper::start("uploader", arbiter.clone(), move || {
+            UploaderActor::new(uploads.clone())
+        });
+        let services = Arc::new(Services {
+            settings,
+            folder,
+            states,
+            uploader,
+        });
+        let (table, shared) = (Arc::new(Mutex::new(Table::default())), services.clone());
+        let registry = Keeper::start("registry", arbiter, move || {
+            RegistryActor::new(shared.clone(), table.clone())
+        });
+        let inner = Arc::new(Inner {
+            services,
+            registry,
+            rooms,
+            store,
+            usage: Mutex::default(),
+            closing: AtomicBool::new(false),
+            _lock: lock,
+        });
+        inner
+            .registry
+            .send(registry::Resume(unfinished))
+            .await
+            .map_err(io::Error::other)?;
+
+        // The registry looks after sessions; somebody must look after the registry.
+        let watched = Arc::downgrade(&inner);
+        actix::spawn(async move {
+            while let Some(inner) = watched.upgrade() {
+                inner.registry.address();
+                drop(inner);
+                sleep(Duration::from_millis(500)).await;
+            }
+        });
+        Ok(Self { inner })
+    }
+
+    async fn sessions(&self) -> Result<Vec<SessionHandle>, String> {
+        match timeout(ANSWER, self.inner.registry.send(registry::Sessions)).await {
+            Ok(Ok(registry::Known(sessions))) => Ok(sessions),
+            Ok(Err(error)) => Err(format!("the registry does not answer: {error}")),
+            Err(_) => Err("the registry does not answer in time".into()),
+        }
+    }
+
+    async fn ask<M>(&self, message: M) -> Result<M::Result, StartError>
+    where
+        M: Message + Send + Clone + 'static,
+        M::Result: Send,
+        RegistryActor: Handler<M>,
+        Context<RegistryActor>: actix::dev::ToEnvelope<RegistryActor, M>,
+    {
+        match timeout(ANSWER, self.inner.registry.send(message)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(StartError::Internal(format!(
+                "the registry does not answer: {error}"
+            ))),
+            Err(_) => Err(StartError::Capacity(
+                "the server is overloaded: try again later".into(),
+            )),
+        }
+    }
+}
+
+/// Whether an earlier server left something to do.
+fn needs_session(manifest: &Manifest, folder: &DataFolder) -> bool {
+    if !manifest.state.is_final() {
+        return true;
+    }
+    let keeps_media = manifest.state == RecordingState::Failed && manifest.started_at.is_some();
+    folder.has_sockets(&manifest.id) || (!keeps_media && folder.has_leftovers(&manifest.id))
+}

@@ -1,0 +1,628 @@
+use std::collections::HashSet;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tapedeck_pipelines::control::{OutputFile, RenderSnapshot, RenderState};
+
+use super::*;
+use crate::fixtures;
+
+const NOW: i64 = 50_000;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+fn machine(state: RecordingState) -> Machine {
+    let mut manifest = Manifest {
+        state,
+        ..fixtures::manifest()
+    };
+    if state != RecordingState::Starting {
+        manifest.started_at = Some(2_000);
+    }
+    Machine::new(manifest, TIMEOUT)
+}
+
+fn active() -> Machine {
+    let mut machine = machine(RecordingState::Starting);
+    machine.step(Event::Begin, NOW);
+    machine.step(capture(CaptureState::Recording), NOW);
+    machine
+}
+
+fn sealed() -> Machine {
+    let mut machine = active();
+    machine.step(capture(CaptureState::Sealed), NOW);
+    machine
+}
+
+fn uploading() -> Machine {
+    let mut machine = sealed();
+    machine.step(finished(), NOW);
+    machine
+}
+
+fn capture(state: CaptureState) -> Event {
+    Event::Capture(CaptureSnapshot {
+        state,
+        room_id: Some("RM_seen".into()),
+        started_at_ms: Some(3_000),
+        ended_at_ms: (state == CaptureState::Sealed).then_some(9_000),
+        end_reason: (state == CaptureState::Sealed).then_some(EndReason::RoomEnded),
+        ..CaptureSnapshot::default()
+    })
+}
+
+fn capture_failed(kind: FailureKind) -> Event {
+    let failure = Some(Failure {
+        kind,
+        message: "because".into(),
+    });
+    Event::Capture(CaptureSnapshot {
+        state: CaptureState::Failed,
+        failure,
+        ..CaptureSnapshot::default()
+    })
+}
+
+fn render(state: RenderState, position_ms: u64) -> Event {
+    Event::Render(RenderSnapshot {
+        state,
+        position_ms,
+        ..RenderSnapshot::default()
+    })
+}
+
+fn finished() -> Event {
+    let output = OutputFile {
+        path: "/work/output.mp4".into(),
+        size_bytes: 7,
+        ..OutputFile::default()
+    };
+    Event::Render(RenderSnapshot {
+        state: RenderState::Finished,
+        output: Some(output),
+        ..RenderSnapshot::default()
+    })
+}
+
+fn gone(role: Role) -> Event {
+    Event::Gone {
+        role,
+        detail: "signal: 9".into(),
+    }
+}
+
+fn saved(actions: &[Action]) -> Option<&Manifest> {
+    actions.iter().rev().find_map(|action| match action {
+        Action::Save(manifest) => Some(manifest.as_ref()),
+        _ => None,
+    })
+}
+
+fn position(actions: &[Action], wanted: impl Fn(&Action) -> bool) -> usize {
+    actions
+        .iter()
+        .position(wanted)
+        .unwrap_or_else(|| panic!("missing in {actions:?}"))
+}
+
+#[test]
+fn the_manifest_is_written_before_anything_is_started() {
+    let actions = machine(RecordingState::Starting).step(Event::Begin, NOW);
+    let save = position(&actions, |action| matches!(action, Action::Save(_)));
+    assert!(save < position(&actions, |action| *action == Action::SpawnCapture));
+}
+
+#[test]
+fn a_start_is_answered_after_its_manifest_is_written() {
+    let mut machine = machine(RecordingState::Starting);
+    machine.step(Event::Begin, NOW);
+    assert_eq!(machine.step(capture(CaptureState::Joining), NOW), []);
+    let actions = machine.step(capture(CaptureState::Recording), NOW);
+    let save = position(&actions, |action| matches!(action, Action::Save(_)));
+    assert!(save < position(&actions, |action| *action == Action::AnswerStart(Ok(()))));
+    let manifest = saved(&actions).unwrap();
+    assert_eq!(manifest.state, RecordingState::Active);
+    assert_eq!(
+        (manifest.started_at, manifest.room_id.as_str()),
+        (Some(3_000), "RM_seen")
+    );
+    assert!(actions.contains(&Action::SpawnRender {
+        log_is_final: false
+    }));
+}
+
+#[test]
+fn each_way_a_start_fails_has_its_error() {
+    let table = [
+        (
+            capture_failed(FailureKind::SourceUnreachable),
+            StartError::Room(RoomError::Unreachable("because".into())),
+        ),
+        (
+            capture_failed(FailureKind::SourceRefused),
+            StartError::Room(RoomError::Refused("because".into())),
+        ),
+        (
+            capture_failed(FailureKind::Log),
+            StartError::Internal("because".into()),
+        ),
+        (Event::Timer(Timer::Start), StartError::Timeout(10)),
+    ];
+    for (event, expected) in table {
+        let mut machine = machine(RecordingState::Starting);
+        machine.step(Event::Begin, NOW);
+        let actions = machine.step(event, NOW);
+        let save = position(&actions, |action| matches!(action, Action::Save(_)));
+        let answer = Action::AnswerStart(Err(expected.clone()));
+        assert!(save < position(&actions, |action| *action == answer));
+        assert_eq!(saved(&actions).unwrap().state, RecordingState::Failed);
+        let actions = machine.step(gone(Role::Capture), NOW);
+        assert_eq!(actions, [Action::Clear, Action::Finish], "{expected:?}");
+    }
+}
+
+#[test]
+fn a_stop_reaches_capture_even_when_the_disk_is_full() {
+    let actions = active().step(Event::StopRequested, NOW);
+    let stop = Action::Tell(
+        Role::Capture,
+        Command::Stop {
+            reason: EndReason::Stopped,
+        },
+    );
+    // What comes before the first save does not wait for it.
+    assert!(
+        position(&actions, |action| *action == stop)
+            < position(&actions, |action| matches!(action, Action::Save(_)))
+    );
+}
+
+#[test]
+fn the_reason_of_the_end_is_the_first_that_is_known() {
+    let mut machine = active();
+    machine.step(capture(CaptureState::Sealed), NOW);
+    assert_eq!(machine.manifest().end_reason, Some(EndReason::RoomEnded));
+    assert!(!machine.manifest().is_live());
+
+    let mut machine = active();
+    machine.step(Event::StopRequested, NOW);
+    assert!(
+        machine.manifest().is_live(),
+        "until capture has sealed its log"
+    );
+    machine.step(gone(Role::Capture), NOW);
+    assert_eq!(machine.manifest().end_reason, Some(EndReason::Stopped));
+    assert!(!machine.manifest().is_live());
+}
+
+#[test]
+fn a_lost_capture_tells_the_render_to_finish() {
+    let mut machine = active();
+    let actions = machine.step(gone(Role::Capture), NOW);
+    assert!(actions.contains(&Action::Tell(Role::Render, Command::Finish)));
+    assert_eq!(machine.manifest().end_reason, Some(EndReason::CaptureLost));
+    machine.step(finished(), NOW);
+    machine.step(Event::Uploaded, NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Complete);
+}
+
+#[test]
+fn a_full_disk_of_the_capture_is_the_reason() {
+    let mut machine = active();
+    machine.step(capture_failed(FailureKind::Log), NOW);
+    assert_eq!(machine.manifest().end_reason, Some(EndReason::LogFailed));
+    assert_eq!(machine.manifest().state, RecordingState::Ending);
+}
+
+#[test]
+fn capture_leaves_the_room_only_after_delivery_is_written_down() {
+    let mut machine = uploading();
+    let actions = machine.step(Event::Uploaded, NOW);
+    let leave = Action::Tell(Role::Capture, Command::Leave);
+    let save = position(&actions, |action| matches!(action, Action::Save(_)));
+    assert!(save < position(&actions, |action| *action == leave));
+    assert_eq!(
+        machine.step(gone(Role::Render), NOW),
+        [Action::CancelTimer(Timer::RenderExit)]
+    );
+    assert_eq!(
+        machine.step(gone(Role::Capture), NOW),
+        [Action::Clear, Action::Finish]
+    );
+}
+
+#[test]
+fn the_limit_is_a_state_of_its_own() {
+    let mut machine = active();
+    let limit = CaptureSnapshot {
+        state: CaptureState::Sealed,
+        end_reason: Some(EndReason::MaxDuration),
+        ..CaptureSnapshot::default()
+    };
+    machine.step(Event::Capture(limit), NOW);
+    machine.step(finished(), NOW);
+    machine.step(Event::Uploaded, NOW);
+    assert_eq!(machine.manifest().state, RecordingState::LimitReached);
+}
+
+#[test]
+fn a_render_is_restarted_with_growing_pauses_and_given_up_on_a_final_log() {
+    let mut machine = sealed();
+    let mut pauses = Vec::new();
+    loop {
+        let actions = machine.step(gone(Role::Render), NOW);
+        let pause = actions.iter().find_map(|action| match action {
+            Action::SetTimer(Timer::RenderRestart, pause) => Some(pause.as_secs()),
+            _ => None,
+        });
+        let Some(pause) = pause else { break };
+        pauses.push(pause);
+        let actions = machine.step(Event::Timer(Timer::RenderRestart), NOW);
+        assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8]);
+    assert_eq!(machine.manifest().state, RecordingState::Failed);
+    let actions = machine.step(gone(Role::Capture), NOW);
+    assert_eq!(actions, [Action::Finish], "the log is kept");
+}
+
+#[test]
+fn a_render_that_gets_further_each_time_is_not_given_up() {
+    let mut machine = sealed();
+    for run in 1..50 {
+        machine.step(render(RenderState::Finishing, run * 20_000), NOW);
+        machine.step(gone(Role::Render), NOW);
+        assert_eq!(machine.manifest().state, RecordingState::Ending);
+        machine.step(Event::Timer(Timer::RenderRestart), NOW);
+    }
+}
+
+#[test]
+fn a_failing_render_never_ends_a_recording_that_runs() {
+    let mut machine = active();
+    for _ in 0..20 {
+        machine.step(gone(Role::Render), NOW);
+        machine.step(Event::Timer(Timer::RenderRestart), NOW);
+        assert_eq!(machine.manifest().state, RecordingState::Active);
+    }
+    machine.step(gone(Role::Render), NOW);
+    let actions = machine.step(capture(CaptureState::Sealed), NOW);
+    assert!(
+        actions.contains(&Action::SpawnRender { log_is_final: true }),
+        "at once"
+    );
+    machine.step(finished(), NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Uploading);
+}
+
+#[test]
+fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
+    let mut machine = uploading();
+    let actions = machine.step(Event::NameTaken, NOW);
+    let save = position(&actions, |action| matches!(action, Action::Save(_)));
+    let upload = position(
+        &actions,
+        |action| matches!(action, Action::Upload { metadata, .. } if metadata.name.ends_with("-2.mp4")),
+    );
+    assert!(save < upload);
+
+    machine.step(gone(Role::Render), NOW);
+    machine.step(Event::OutputUnusable("gone".into()), NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Ending);
+    let actions = machine.step(Event::Timer(Timer::RenderRestart), NOW);
+    assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
+    machine.step(finished(), NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Uploading);
+}
+
+#[test]
+fn trouble_is_written_down_once_and_forgotten_at_the_end() {
+    let mut machine = uploading();
+    assert!(saved(&machine.step(Event::UploadTrouble("x".into()), NOW)).is_some());
+    assert_eq!(machine.step(Event::UploadTrouble("x".into()), NOW), []);
+    machine.step(Event::Uploaded, NOW);
+    assert_eq!(machine.manifest().error, None);
+}
+
+#[test]
+fn a_first_manifest_that_cannot_be_written_starts_nothing() {
+    let mut machine = machine(RecordingState::Starting);
+    machine.step(Event::Begin, NOW);
+    let actions = machine.step(Event::SaveFailed("disk full".into()), NOW);
+    assert!(matches!(
+        actions[..],
+        [
+            Action::AnswerStart(Err(StartError::Internal(_))),
+            Action::Finish
+        ]
+    ));
+}
+
+/// A world in which processes, disk and store do what they like, in any order, and in which the
+/// server may end at any moment.
+struct World {
+    machine: Machine,
+    /// As the last save left it.
+    disk: Option<Manifest>,
+    capture_runs: bool,
+    render_runs: bool,
+    finished: bool,
+    /// Whether the log exists and has an end.
+    has_log: bool,
+    output: bool,
+    stored: bool,
+    uploads: u32,
+    timers: HashSet<Timer>,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut world = Self {
+            machine: machine(RecordingState::Starting),
+            disk: None,
+            capture_runs: false,
+            render_runs: false,
+            finished: false,
+            has_log: false,
+            output: false,
+            stored: false,
+            uploads: 0,
+            timers: HashSet::new(),
+        };
+        world.step(Event::Begin);
+        world
+    }
+
+    fn step(&mut self, event: Event) {
+        let described = format!("{event:?} in {:?}", self.machine);
+        for action in self.machine.step(event, NOW) {
+            assert!(!self.finished, "{action:?} after the end: {described}");
+            match action {
+                Action::Save(manifest) => {
+                    let before = self.disk.as_ref().map(|manifest| manifest.state);
+                    assert!(
+                        !before.is_some_and(RecordingState::is_final),
+                        "changed after its end: {described}"
+                    );
+                    if manifest.state.is_delivered() {
+                        assert!(self.stored, "told as delivered: {described}");
+                    }
+                    self.disk = Some(*manifest);
+                }
+                Action::AnswerStart(Ok(())) => {
+                    let state = self.disk.as_ref().unwrap().state;
+                    assert_ne!(
+                        state,
+                        RecordingState::Starting,
+                        "answered early: {described}"
+                    );
+                }
+                Action::SpawnCapture => {
+                    assert!(!self.capture_runs && self.disk.is_some(), "{described}");
+                    self.capture_runs = true;
+                }
+                Action::SpawnRender { .. } => {
+                    assert!(!self.render_runs, "two renders: {described}");
+                    assert!(self.has_log, "{described}");
+                    self.render_runs = true;
+                    self.output = false;
+                }
+                Action::Attach(role) => {
+                    let runs = match role {
+                        Role::Capture => self.capture_runs,
+                        Role::Render => self.render_runs,
+                    };
+                    assert!(runs || self.disk.is_some());
+                }
+                Action::Tell(Role::Capture, Command::Leave) => {
+                    let state = self.machine.manifest().state;
+                    assert!(state.is_final(), "left early: {described}");
+                }
+                Action::Upload { .. } => {
+                    assert!(self.output, "{described}");
+                    assert_eq!(self.disk.as_ref().unwrap().state, RecordingState::Uploading);
+                    self.uploads += 1;
+                }
+                Action::Clear => {
+                    let state = self.disk.as_ref().unwrap().state;
+                    let captured = self.disk.as_ref().unwrap().started_at.is_some();
+                    assert!(
+                        self.stored || !captured || state == RecordingState::Aborted,
+                        "lost: {described}"
+                    );
+                    assert!(!self.capture_runs && !self.render_runs, "{described}");
+                }
+                Action::Finish => {
+                    assert!(
+                        !self.capture_runs && !self.render_runs,
+                        "left behind: {described}"
+                    );
+                    self.finished = true;
+                }
+                Action::SetTimer(timer, _) => drop(self.timers.insert(timer)),
+                Action::CancelTimer(timer) => drop(self.timers.remove(&timer)),
+                Action::Kill(_) | Action::Tell(..) | Action::AnswerStart(Err(_)) => {}
+            }
+        }
+    }
+
+    /// The server ends; the next one begins with what is on the disk.
+    fn restart_server(&mut self) {
+        let Some(manifest) = self.disk.clone().filter(|_| !self.finished) else {
+            return;
+        };
+        self.machine = Machine::new(manifest, TIMEOUT);
+        self.timers.clear();
+        self.uploads = 0;
+        self.step(Event::Resume);
+        for (role, runs) in [
+            (Role::Capture, self.capture_runs),
+            (Role::Render, self.render_runs),
+        ] {
+            if !runs && !self.finished {
+                self.step(gone(role));
+            }
+        }
+    }
+
+    fn happen(&mut self, what: u32) {
+        match what {
+            0..=9 if self.capture_runs => {
+                self.has_log = true;
+                self.step(capture(CaptureState::Recording));
+            }
+            10..=12 if self.capture_runs && self.has_log => {
+                self.step(capture(CaptureState::Sealed))
+            }
+            13 if self.capture_runs => self.step(capture_failed(FailureKind::Log)),
+            14..=19 if self.capture_runs => {
+                self.capture_runs = false;
+                self.step(gone(Role::Capture));
+            }
+            20..=29 if self.render_runs => self.step(render(RenderState::Following, 100)),
+            30..=39 if self.render_runs && self.machine.log_is_final => {
+                self.output = true;
+                self.step(finished());
+            }
+            40..=42 if self.render_runs => self.step(render(RenderState::Failed, 0)),
+            43..=55 if self.render_runs => {
+                self.render_runs = false;
+                self.step(gone(Role::Render));
+            }
+            56..=59 => self.step(Event::StopRequested),
+            60..=69 if self.uploads > 0 => {
+                self.stored = true;
+                self.uploads -= 1;
+                self.step(Event::Uploaded);
+            }
+            70 if self.uploads > 0 => self.step(Event::UploadTrouble("x".into())),
+            71 if self.uploads > 0 => {
+                self.uploads -= 1;
+                self.step(Event::NameTaken);
+            }
+            72 if self.uploads > 0 => {
+                self.uploads -= 1;
+                self.output = false;
+                self.step(Event::OutputUnusable("x".into()));
+            }
+            73..=76 => self.restart_server(),
+            77..=99 => {
+                let mut timers: Vec<_> = self.timers.iter().copied().collect();
+                timers.sort_by_key(|timer| format!("{timer:?}"));
+                if let Some(timer) = timers.first() {
+                    self.timers.remove(timer);
+                    self.step(Event::Timer(*timer));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// From here on everything goes well.
+    fn settle(&mut self) {
+        for _ in 0..200 {
+            if self.finished {
+                return;
+            }
+            self.step(Event::StopRequested);
+            let state = self.machine.manifest().state;
+            if self.capture_runs && !self.finished {
+                self.has_log = true;
+                self.step(capture(CaptureState::Sealed));
+                if state.is_final() && !self.finished {
+                    self.capture_runs = false;
+                    self.step(gone(Role::Capture));
+                }
+            }
+            if self.render_runs && !self.finished {
+                self.output = true;
+                self.step(finished());
+                self.render_runs = false;
+                if !self.finished {
+                    self.step(gone(Role::Render));
+                }
+            }
+            if self.uploads > 0 && !self.finished {
+                self.uploads -= 1;
+                self.stored = true;
+                self.step(Event::Uploaded);
+            }
+            self.happen(77);
+        }
+        panic!("it does not come to an end: {:?}", self.machine);
+    }
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_and_everything_ends() {
+    for seed in 0..5_000 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut world = World::new();
+        for _ in 0..random.random_range(0..80) {
+            if world.finished {
+                break;
+            }
+            world.happen(random.random_range(0..100));
+        }
+        world.settle();
+        let manifest = world.disk.unwrap();
+        assert!(manifest.state.is_final(), "seed {seed}: {manifest:?}");
+        let delivered = manifest.state.is_delivered();
+        assert!(
+            delivered || manifest.error.is_some(),
+            "seed {seed}: {manifest:?}"
+        );
+    }
+}
+
+#[test]
+fn no_event_in_any_state_is_taken_badly() {
+    let events = [
+        Event::StopRequested,
+        capture(CaptureState::Joining),
+        capture(CaptureState::Recording),
+        capture(CaptureState::Sealed),
+        capture_failed(FailureKind::Internal),
+        render(RenderState::Unknown, 0),
+        render(RenderState::Failed, 0),
+        finished(),
+        gone(Role::Capture),
+        gone(Role::Render),
+        Event::Uploaded,
+        Event::UploadTrouble("x".into()),
+        Event::NameTaken,
+        Event::OutputUnusable("x".into()),
+        Event::Timer(Timer::Start),
+        Event::Timer(Timer::Seal),
+        Event::Timer(Timer::CaptureExit),
+        Event::Timer(Timer::RenderExit),
+        Event::Timer(Timer::RenderRestart),
+    ];
+    use RecordingState::*;
+    for state in [
+        Starting,
+        Active,
+        Interrupted,
+        Ending,
+        Uploading,
+        Complete,
+        LimitReached,
+        Aborted,
+        Failed,
+    ] {
+        for first in &events {
+            for second in &events {
+                let mut machine = machine(state);
+                machine.step(Event::Resume, NOW);
+                machine.step(first.clone(), NOW);
+                machine.step(second.clone(), NOW);
+                let after = machine.manifest().state;
+                assert!(
+                    !state.is_final() || after == state,
+                    "{state:?} became {after:?} by {first:?}, {second:?}"
+                );
+                assert!(after != Starting || state == Starting);
+            }
+        }
+    }
+}

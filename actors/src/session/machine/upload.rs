@@ -1,0 +1,73 @@
+//! The way of the finished file into the store.
+
+use tapedeck_pipelines::control::EndReason;
+use tapedeck_storage::RecordingMetadata;
+
+use super::{Action, Machine};
+use crate::{RecordingState, naming};
+
+impl Machine {
+    pub(super) fn uploaded(&mut self, now: i64) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Uploading {
+            return Vec::new();
+        }
+        let state = match self.manifest.end_reason {
+            Some(EndReason::MaxDuration) => RecordingState::LimitReached,
+            _ => RecordingState::Complete,
+        };
+        self.end(state, None, now);
+        let mut actions = vec![self.save()];
+        actions.extend(self.dismiss_children());
+        actions
+    }
+
+    pub(super) fn upload_trouble(&mut self, detail: String) -> Vec<Action> {
+        let detail = Some(detail);
+        if self.manifest.state != RecordingState::Uploading || self.manifest.error == detail {
+            return Vec::new();
+        }
+        self.manifest.error = detail;
+        vec![self.save()]
+    }
+
+    pub(super) fn name_taken(&mut self) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Uploading {
+            return Vec::new();
+        }
+        self.manifest.name = naming::next_name(&self.manifest.name);
+        let mut actions = vec![self.save()];
+        actions.extend(self.upload());
+        actions
+    }
+
+    pub(super) fn upload(&self) -> Vec<Action> {
+        let manifest = &self.manifest;
+        let Some(file) = &manifest.file else {
+            return Vec::new();
+        };
+        let metadata = RecordingMetadata {
+            id: manifest.id.clone(),
+            name: manifest.name.clone(),
+            room_name: manifest.room_name.clone(),
+            room_id: manifest.room_id.clone(),
+            started_at: manifest.started_at.unwrap_or(manifest.created_at),
+            duration: file.duration_ms as f64 / 1_000.0,
+            size: file.size_bytes,
+            sha256: Some(file.sha256.clone()),
+            metadata: manifest.metadata.clone(),
+            end_reason: manifest.end_reason.and_then(word),
+        };
+        vec![Action::Upload {
+            path: file.path.clone(),
+            metadata: Box::new(metadata),
+        }]
+    }
+}
+
+/// A reason in the words of the control protocol.
+fn word(reason: EndReason) -> Option<String> {
+    serde_json::to_value(reason)
+        .ok()?
+        .as_str()
+        .map(str::to_owned)
+}
