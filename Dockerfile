@@ -2,8 +2,8 @@
 # docker run -p 6080:6080 -v tapedeck:/data -e LIVEKIT_URL=… -e LIVEKIT_API_KEY=… -e LIVEKIT_API_SECRET=… \
 #     -e TAPEDECK_AUTH_OPERATOR_KEY=… --stop-timeout 300 tapedeck
 #
-# Debian's x264 and libav plugins are GPL. An image that ships them is under the GPL as a whole;
-# build with `--build-arg GPL_PLUGINS=` and run with TAPEDECK_VIDEO_ENCODER=openh264 for one that is not.
+# Debian's packages of GStreamer's bad and ugly plugins and of libav depend on GPL libraries (x264,
+# x265, libdca, …): this image may be passed on under the terms of the GPL only. README, Licence.
 
 FROM rust:1-bookworm AS build
 RUN apt-get update \
@@ -15,13 +15,12 @@ COPY . .
 RUN cargo build --release --locked --bin tapedeck
 
 FROM debian:bookworm-slim
-ARG GPL_PLUGINS="gstreamer1.0-plugins-ugly gstreamer1.0-libav"
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates curl tini \
         libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 libpangocairo-1.0-0 \
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
-        $GPL_PLUGINS \
+        gstreamer1.0-plugins-ugly gstreamer1.0-libav \
         fonts-dejavu-core fonts-noto-core fonts-noto-cjk \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin tapedeck \

@@ -42,7 +42,7 @@ async fn hand_over(recorder: &Recorder) {
     match recorder.live().await.len() {
         0 => log::info!("the server ends"),
         running => log::info!(
-            "the server ends; {running} recordings go on and are taken over by the next server"
+            "the server ends; recordings that go on until the next server takes over: {running}"
         ),
     }
 }
@@ -59,7 +59,7 @@ async fn finish(
         return;
     }
     log::info!(
-        "finishing {running} recordings for up to {} s; Ctrl-C again ends at once",
+        "recordings being finished, for up to {} s: {running}; Ctrl-C again ends at once",
         timeout.as_secs()
     );
     tokio::select! {
@@ -70,7 +70,7 @@ async fn finish(
     }
     match recorder.live().await.len() {
         0 => log::info!("all recordings are finished, the server ends"),
-        unfinished => log::warn!("the server ends; the next one finishes {unfinished} recordings"),
+        unfinished => log::warn!("the server ends; recordings left to the next one: {unfinished}"),
     }
 }
 
