@@ -157,10 +157,11 @@ fn config(port: u16, media_port: u16, options: LivekitOptions) -> String {
     } else {
         "127.0.0.1"
     };
+    // A lite agent only answers: it does not look for a way past the proxy.
     let LivekitOptions {
         empty_timeout,
         departure_timeout,
-        ..
+        behind_proxy,
     } = options;
     format!(
         "port: {port}
@@ -170,6 +171,7 @@ rtc:
   udp_port: {media_port}
   use_external_ip: false
   node_ip: {node_ip}
+  use_ice_lite: {behind_proxy}
   enable_loopback_candidate: true
   interfaces: {{includes: [lo]}}
 keys: {{{API_KEY}: {API_SECRET}}}

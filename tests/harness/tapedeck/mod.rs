@@ -148,20 +148,15 @@ impl Tapedeck {
         tokio::time::sleep(Duration::from_secs_f64(left.max(0.0))).await;
     }
 
-    /// Links the capture logs of this moment into `logs/` beside the data folder: the server
-    /// removes them with their work folders, and a failed test wants to look at them.
+    /// Links the capture logs of this moment into `logs/` beside the data folder, where they go on
+    /// growing: the server removes them with their work folders.
     fn keep_logs(&self) {
         for work in std::fs::read_dir(self.data().join("work"))
             .into_iter()
             .flatten()
             .flatten()
         {
-            let kept = self
-                .folder
-                .path()
-                .join("logs")
-                .join(work.file_name())
-                .join("log");
+            let kept = self.kept_log(&work.file_name().to_string_lossy());
             let _ = std::fs::create_dir_all(&kept);
             for segment in std::fs::read_dir(work.path().join("log"))
                 .into_iter()
@@ -171,6 +166,11 @@ impl Tapedeck {
                 let _ = std::fs::hard_link(segment.path(), kept.join(segment.file_name()));
             }
         }
+    }
+
+    /// The capture log of a recording that was stopped by [`Tapedeck::stop_recording`].
+    pub fn kept_log(&self, id: &str) -> PathBuf {
+        self.folder.path().join("logs").join(id).join("log")
     }
 
     /// The pids of the recording's processes, `capture` or `render`.
