@@ -1,5 +1,6 @@
 //! Renders the capture log of a work folder by hand:
 //! `cargo run --example render -- FOLDER OUTPUT [WIDTHxHEIGHT@RATE] [x264|openh264]`.
+//! Without arguments it is the render process itself, with its job on standard input.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,9 +8,12 @@ use std::time::Instant;
 
 use tapedeck_pipelines::control::PROTOCOL_VERSION;
 use tapedeck_pipelines::job::{Canvas, OutputSettings, RenderJob, VideoEncoder};
-use tapedeck_pipelines::render::{RenderControl, render};
+use tapedeck_pipelines::render::{RenderControl, render, run_job};
 
 fn main() -> ExitCode {
+    if std::env::args().len() == 1 {
+        return run_job();
+    }
     env_logger::init();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, output, options @ ..] = arguments.as_slice() else {

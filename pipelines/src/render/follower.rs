@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::RenderControl;
 use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record};
+use crate::process::now_wall_ns;
 
 /// How long to wait at the live edge before looking again.
 const POLL: Duration = Duration::from_millis(30);
@@ -16,6 +17,7 @@ pub struct Follower<'a> {
     /// The first record beyond what was asked for.
     held: Option<Record>,
     newest_ns: u64,
+    newest_wall_ns: i64,
     end_ns: Option<u64>,
 }
 
@@ -39,6 +41,7 @@ impl<'a> Follower<'a> {
             log_is_final,
             held: None,
             newest_ns: 0,
+            newest_wall_ns: now_wall_ns(),
             end_ns: None,
         })
     }
@@ -59,6 +62,7 @@ impl<'a> Follower<'a> {
             match self.reader.next()? {
                 Next::Record(record) => {
                     self.newest_ns = self.newest_ns.max(record.time_ns);
+                    self.newest_wall_ns = record.wall_ns;
                     if let Body::Event(LogEvent::RecordingEnded { .. }) = record.body {
                         self.end_ns = Some(record.time_ns);
                     } else if record.time_ns <= limit_ns {
@@ -69,9 +73,10 @@ impl<'a> Follower<'a> {
                 }
                 Next::Edge if is_final => self.end_ns = Some(self.newest_ns),
                 Next::Edge => {
+                    let edge_ns = self.edge_ns();
                     self.control.update(false, |snapshot| {
                         let position_ns = snapshot.position_ms * 1_000_000;
-                        snapshot.lag_ms = self.newest_ns.saturating_sub(position_ns) / 1_000_000;
+                        snapshot.lag_ms = edge_ns.saturating_sub(position_ns) / 1_000_000;
                     });
                     thread::sleep(POLL);
                 }
@@ -88,6 +93,17 @@ impl<'a> Follower<'a> {
     /// Recording time of the newest record read, ns.
     pub fn newest_ns(&self) -> u64 {
         self.newest_ns
+    }
+
+    /// Recording time of the live edge, ns: of the present while the log grows, else of the
+    /// newest record read.
+    pub fn edge_ns(&self) -> u64 {
+        if self.log_is_final || self.end_ns.is_some() || self.control.finish_requested() {
+            return self.newest_ns;
+        }
+        let since = now_wall_ns().saturating_sub(self.newest_wall_ns);
+        self.newest_ns
+            .saturating_add(u64::try_from(since).unwrap_or(0))
     }
 
     /// What could not be read.

@@ -57,11 +57,7 @@ fn supervised(job: &RenderJob) -> Result<(), RenderError> {
             path: job.folder.clone(),
             source,
         })?;
-    note(
-        &mut journal,
-        "started",
-        &serde_json::json!({ "pid": std::process::id() }),
-    );
+    note(&mut journal, "started", &());
     let listener = listen(job, &control)?;
     let result = render(job, &control);
     match &result {

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use super::decode::{DecodeError, DecodeWorker, Task};
@@ -41,7 +41,7 @@ impl<'a> Session<'a> {
     pub fn new(
         job: &'a RenderJob,
         control: &'a RenderControl,
-        fragmented: &PathBuf,
+        fragmented: &Path,
     ) -> Result<Self, RenderError> {
         let canvas = job.settings.canvas;
         let follower = Follower::open(&job.folder.join("log"), control, job.log_is_final)?;
@@ -243,7 +243,7 @@ impl<'a> Session<'a> {
 
     fn tell(&self, position_ns: u64) {
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
-        let lag_ns = self.follower.newest_ns().saturating_sub(position_ns);
+        let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
         self.control.update(false, |snapshot| {
             snapshot.position_ms = position_ns / 1_000_000;
             snapshot.lag_ms = lag_ns / 1_000_000;

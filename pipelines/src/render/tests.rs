@@ -3,7 +3,7 @@ use std::path::Path;
 use super::testing::{Decoded, Look, Publisher, RoomLog, beeps, job, median, percentile, video};
 use super::{RenderControl, render};
 use crate::control::{OutputFile, RenderState};
-use crate::job::{LogSettings, RenderJob};
+use crate::job::{LogSettings, RenderJob, VideoEncoder};
 use crate::layout::{Rect, arrange};
 use crate::log::{Codec, LogEvent, LogWriter, TrackSource};
 
@@ -87,6 +87,7 @@ fn two_publishers_are_seen_heard_and_in_sync() {
         output.duration_ms
     );
     assert_eq!((output.width, output.height), (640, 360));
+    assert_eq!(decoded.profile, "High");
     // Both at 15 frames in a second: the output is hardly faster.
     let count = decoded.pictures.len();
     assert!((170..230).contains(&count), "{count} pictures in 12 s");
@@ -107,6 +108,25 @@ fn h264_is_shown() {
     );
     let (decoded, _) = rendered(&log, 9_000);
     assert_in_sync(&decoded, tile(0, 1), 800.0, 4.5, 4);
+}
+
+#[test]
+fn the_free_encoder_makes_a_file_of_the_same_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut log = RoomLog::new();
+    log.publish(
+        &Publisher::default(),
+        [1, 2],
+        &video(Look::default(), 6),
+        &beeps(600.0, 0, 0.5, 6),
+    );
+    log.write(folder.path(), 6_000);
+    let mut job = job(folder.path());
+    job.settings.encoder = VideoEncoder::Openh264;
+    let output = render(&job, &RenderControl::default()).unwrap();
+    let decoded = Decoded::of(&output.path);
+    assert_eq!(decoded.profile, "High");
+    assert_in_sync(&decoded, tile(0, 1), 600.0, 2.5, 3);
 }
 
 #[test]

@@ -277,7 +277,8 @@ fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
         ),
         VideoEncoder::Openh264 => format!(
             "openh264enc bitrate={} rate-control=bitrate complexity=low gop-size=100000 \
-             multi-thread=1 ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
+             multi-thread=1 \
+             ! video/x-h264,profile=high ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
             settings.video_bitrate
         ),
     };

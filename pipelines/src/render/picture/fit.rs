@@ -22,8 +22,8 @@ pub fn fit(tile: Rect, width: u32, height: u32) -> Rect {
     let fitted_width = fill(fitted_width, tile.width);
     let fitted_height = fill(fitted_height, tile.height);
     Rect {
-        x: tile.x + ((tile.width - fitted_width) / 2 & !1),
-        y: tile.y + ((tile.height - fitted_height) / 2 & !1),
+        x: tile.x + (((tile.width - fitted_width) / 2) & !1),
+        y: tile.y + (((tile.height - fitted_height) / 2) & !1),
         width: fitted_width,
         height: fitted_height,
     }

@@ -6,6 +6,7 @@ use crate::layout::Rect;
 /// A finished file, decoded by ffmpeg.
 pub struct Decoded {
     width: usize,
+    pub profile: String,
     /// Time in s and luma of each picture.
     pub pictures: Vec<(f64, Vec<u8>)>,
     /// Left channel, 48 kHz, from file time 0.
@@ -23,6 +24,10 @@ impl Decoded {
             .split(',')
             .map(|side| side.parse().unwrap());
         let (width, height): (usize, usize) = (sides.next().unwrap(), sides.next().unwrap());
+        let profile = probe(path, "stream=profile", "v:0")
+            .trim()
+            .trim_end_matches(',')
+            .to_owned();
         let times: Vec<f64> = probe(path, "frame=pts_time", "v:0")
             .lines()
             .map(|line| line.trim_end_matches(','))
@@ -54,6 +59,7 @@ impl Decoded {
             .collect();
         Self {
             width,
+            profile,
             pictures,
             sound,
         }

@@ -217,11 +217,11 @@ mod tests {
 
     #[test]
     fn opus_packets_tell_their_length() {
-        assert_eq!(opus_samples(&[0b11111_0_00]), Some(960));
-        assert_eq!(opus_samples(&[0b00001_0_00]), Some(960));
-        assert_eq!(opus_samples(&[0b10000_0_01]), Some(240));
-        assert_eq!(opus_samples(&[0b11111_0_11, 3]), Some(2_880));
-        assert_eq!(opus_samples(&[0b11111_0_11, 63]), None);
+        assert_eq!(opus_samples(&[0b1111_1000]), Some(960));
+        assert_eq!(opus_samples(&[0b0000_1000]), Some(960));
+        assert_eq!(opus_samples(&[0b1000_0001]), Some(240));
+        assert_eq!(opus_samples(&[0b1111_1011, 3]), Some(2_880));
+        assert_eq!(opus_samples(&[0b1111_1011, 63]), None);
         assert_eq!(opus_samples(&[]), None);
     }
 }
