@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use crate::control::{EndReason, ParticipantStatus};
 use crate::log::{Body, Codec, Frame, LogEvent, Record, SenderReport, TrackKind, TrackNumber};
-use crate::sources::{Participant, Publication, SourceEvent, SourceFrame, TrackId};
+use crate::sources::{Participant, Publication, SourceEvent, SourceFrame, TrackId, picture_size};
 
 use super::clock::{Moment, RecordingClock};
 use super::earlier::Earlier;
 use super::gaps::Gaps;
-use super::picture_size::picture_size;
 use super::sink::{RecordSink, event, put};
 use super::timeline::Placed;
 use super::track::{Logged, Track};

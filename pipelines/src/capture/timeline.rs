@@ -1,11 +1,17 @@
-/// How far RTP time may run ahead of arrival between two frames, seconds.
+/// How far RTP time may run ahead of arrival, seconds. No frame arrives early.
 const MOST_AHEAD: i64 = 3;
 
-/// How far RTP time may fall behind arrival between two frames, seconds. More than ahead: frames
-/// that waited in a queue somewhere arrive late, but none arrives early.
-const MOST_BEHIND: i64 = 10;
+/// How far RTP time may fall behind arrival for long, seconds.
+const MOST_BEHIND: i64 = 5;
 
-const NS_PER_SECOND: i128 = 1_000_000_000;
+/// How long frames may be further behind than that, seconds: those that waited in a queue somewhere
+/// catch up, those of a publisher whose clock stood still do not.
+const LATE_FOR: i64 = 3;
+
+/// No queue holds frames for longer, seconds.
+const LONGEST_QUEUE: i64 = 60;
+
+const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Where a frame is in RTP time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,42 +25,81 @@ pub enum Placed {
 /// The RTP time of one track, extended to 64 bits so that it does not wrap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Timeline {
-    last: Option<Last>,
+    state: Option<State>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Last {
+struct State {
+    /// Of the last frame.
     rtp: i64,
-    arrival_ns: u64,
+    /// The last frame that came in time.
+    in_time: Point,
+    /// When the first of those came that are late, nanoseconds of recording time.
+    late_since: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Point {
+    rtp: i64,
+    arrival_ns: i64,
 }
 
 impl Timeline {
     /// Whether a frame was placed.
     pub fn has_begun(&self) -> bool {
-        self.last.is_some()
+        self.state.is_some()
     }
 
     /// Places a frame that arrived at `arrival_ns` of recording time with `rtp` as on the wire.
     pub fn place(&mut self, rtp: u32, clock_rate: u32, arrival_ns: u64) -> Placed {
-        let placed = match self.last {
-            None => Placed::Begins(i64::from(rtp)),
-            Some(last) => {
-                let extended = extend(last.rtp, rtp);
-                if is_plausible(extended - last.rtp, clock_rate, arrival_ns, last.arrival_ns) {
-                    Placed::Continues(extended)
-                } else {
-                    Placed::Begins(i64::from(rtp))
-                }
-            }
-        };
-        let (Placed::Continues(rtp) | Placed::Begins(rtp)) = placed;
-        self.last = Some(Last { rtp, arrival_ns });
-        placed
+        let arrival_ns = i64::try_from(arrival_ns).unwrap_or(i64::MAX);
+        if let Some(state) = &mut self.state
+            && let Some(rtp) = state.go_on(rtp, clock_rate, arrival_ns)
+        {
+            return Placed::Continues(rtp);
+        }
+        let rtp = i64::from(rtp);
+        self.state = Some(State {
+            rtp,
+            in_time: Point { rtp, arrival_ns },
+            late_since: None,
+        });
+        Placed::Begins(rtp)
     }
 
     /// Extends the RTP time of a sender report; none before the first frame.
     pub fn extend(&self, rtp: u32) -> Option<i64> {
-        self.last.map(|last| extend(last.rtp, rtp))
+        self.state.map(|state| extend(state.rtp, rtp))
+    }
+}
+
+impl State {
+    /// Takes the next frame; none when it cannot be of the same clock.
+    fn go_on(&mut self, rtp: u32, clock_rate: u32, arrival_ns: i64) -> Option<i64> {
+        let rtp = extend(self.rtp, rtp);
+        let ticks = i128::from(rtp - self.in_time.rtp);
+        let media_ns = ticks * i128::from(NS_PER_SECOND) / i128::from(clock_rate.max(1));
+        let waited_ns = arrival_ns.saturating_sub(self.in_time.arrival_ns);
+        // After half the 32-bit range, the wrap is ambiguous.
+        if i128::from(waited_ns) * i128::from(clock_rate) >= i128::from(NS_PER_SECOND) << 31 {
+            return None;
+        }
+        let late_ns = i128::from(waited_ns) - media_ns;
+        let seconds = |seconds: i64| i128::from(seconds * NS_PER_SECOND);
+        if late_ns < -seconds(MOST_AHEAD) || late_ns > seconds(LONGEST_QUEUE) {
+            return None;
+        }
+        if late_ns > seconds(MOST_BEHIND) {
+            let since = *self.late_since.get_or_insert(arrival_ns);
+            if arrival_ns - since > LATE_FOR * NS_PER_SECOND {
+                return None;
+            }
+        } else {
+            self.in_time = Point { rtp, arrival_ns };
+            self.late_since = None;
+        }
+        self.rtp = rtp;
+        Some(rtp)
     }
 }
 
@@ -62,18 +107,6 @@ impl Timeline {
 fn extend(reference: i64, rtp: u32) -> i64 {
     let difference = rtp.wrapping_sub(reference as u32) as i32;
     reference + i64::from(difference)
-}
-
-fn is_plausible(rtp_step: i64, clock_rate: u32, arrival_ns: u64, last_arrival_ns: u64) -> bool {
-    let clock_rate = i128::from(clock_rate.max(1));
-    let media_ns = i128::from(rtp_step) * NS_PER_SECOND / clock_rate;
-    let waited_ns = i128::from(arrival_ns) - i128::from(last_arrival_ns);
-    let ahead_ns = media_ns - waited_ns;
-    // A silence longer than half the 32-bit range leaves the difference ambiguous.
-    let range_ns = (NS_PER_SECOND << 31) / clock_rate;
-    waited_ns < range_ns
-        && ahead_ns <= i128::from(MOST_AHEAD) * NS_PER_SECOND
-        && ahead_ns >= -i128::from(MOST_BEHIND) * NS_PER_SECOND
 }
 
 #[cfg(test)]
@@ -121,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_and_the_queue_after_it_are_of_the_same_clock() {
+    fn a_long_pause_is_of_the_same_clock() {
         let mut timeline = Timeline::default();
         timeline.place(0, 90_000, 0);
         // An hour of a camera that was off.
@@ -129,16 +162,45 @@ mod tests {
             timeline.place(3600 * 90_000, 90_000, 3600 * SECOND),
             Placed::Continues(3600 * 90_000)
         );
-        // Eight seconds on the way, then all at once.
-        let held = 3601 * 90_000;
+        // Longer than the wrap can tell: eight hours at 90 kHz.
+        let later = (8 * 3600 * 90_000_u64) as u32;
+        assert!(matches!(
+            timeline.place(later, 90_000, 9 * 3600 * SECOND),
+            Placed::Begins(_)
+        ));
+    }
+
+    #[test]
+    fn what_waited_in_a_queue_is_of_the_same_clock() {
+        let mut timeline = Timeline::default();
+        timeline.place(0, 90_000, 0);
+        // Twenty-five seconds on the way, then the first seconds at once, the rest never.
+        let arrival = 28 * SECOND;
+        for second in 1..7 {
+            assert_eq!(
+                timeline.place(second * 90_000, 90_000, arrival),
+                Placed::Continues(i64::from(second) * 90_000)
+            );
+        }
         assert_eq!(
-            timeline.place(held, 90_000, 3609 * SECOND),
-            Placed::Continues(i64::from(held))
+            timeline.place(28 * 90_000, 90_000, arrival + SECOND / 5),
+            Placed::Continues(28 * 90_000)
         );
-        assert_eq!(
-            timeline.place(held + 90_000, 90_000, 3609 * SECOND + 1),
-            Placed::Continues(i64::from(held) + 90_000)
-        );
+    }
+
+    #[test]
+    fn a_clock_that_stood_still_is_another_clock_after_a_while() {
+        let mut timeline = Timeline::default();
+        timeline.place(0, 90_000, 0);
+        let mut placed = Vec::new();
+        for second in 0..5_u32 {
+            let arrival = (30 + u64::from(second)) * SECOND;
+            placed.push(timeline.place((second + 1) * 90_000, 90_000, arrival));
+        }
+        let begun: Vec<usize> = (0..5)
+            .filter(|index| matches!(placed[*index], Placed::Begins(_)))
+            .collect();
+        assert_eq!(begun, [4]);
     }
 
     #[test]

@@ -9,9 +9,12 @@ use str0m::media::Mid;
 
 use crate::log::TrackKind;
 use crate::sources::peer::{Peer, PeerError, PeerEvent, PeerFrame};
-use crate::sources::{SourceEvent, SourceFrame, TrackId};
+use crate::sources::{SourceEvent, SourceFrame, TrackId, picture_size};
 
 use super::room::Room;
+
+/// Pictures that a server makes up are no larger, pixels.
+const BLANK_PICTURE_SIZE: u32 = 16;
 
 /// A peer connection with the server's names for its media sections.
 pub struct MediaSession {
@@ -134,8 +137,7 @@ impl MediaSession {
     /// A frame as the recorder wants it; none when the server made it up or its track is unknown.
     pub fn frame(&mut self, frame: PeerFrame, room: &Room) -> Option<SourceEvent> {
         let id = self.track_of(frame.mid)?;
-        let trailer = &self.injected_trailer;
-        if !trailer.is_empty() && frame.payload.ends_with(trailer) {
+        if self.is_injected(&frame) {
             self.injected.insert(id);
             return None;
         }
@@ -155,6 +157,17 @@ impl MediaSession {
             packets_lost: frame.packets_lost,
             payload: frame.payload,
         }))
+    }
+
+    /// Whether the server made the frame up, to blank a picture that ends. Most say so in a trailer.
+    fn is_injected(&self, frame: &PeerFrame) -> bool {
+        let trailer = &self.injected_trailer;
+        let marked = !trailer.is_empty() && frame.payload.ends_with(trailer);
+        marked
+            || frame.keyframe
+                && picture_size(frame.codec, &frame.payload).is_some_and(|(width, height)| {
+                    width <= BLANK_PICTURE_SIZE && height <= BLANK_PICTURE_SIZE
+                })
     }
 
     /// The track that a media section carries now.

@@ -9,7 +9,7 @@ use super::signal::SignalFailure;
 const RESUME_FOR: Duration = Duration::from_secs(8);
 
 /// The first and the longest pause between two attempts.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(4));
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// How long media may take to flow after the server let us back in.
 pub const MEDIA_TIMEOUT: Duration = Duration::from_secs(8);

@@ -19,6 +19,9 @@ const PROTOCOL_VERSION: u32 = 16;
 /// How long one message may take to be handed to the operating system.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A longer word is no word of a language, bytes.
+const LONGEST_WORD: usize = 80;
+
 /// The most of a server's explanation that is repeated.
 const EXPLANATION_CHARACTERS: usize = 200;
 
@@ -108,17 +111,25 @@ fn explanation(status: u16, body: &str) -> String {
     }
 }
 
-/// The first line of what a server said, without control characters.
+/// The first line of what a server said, without control characters. Servers repeat a token that
+/// they refuse: no token is left in it.
 fn shorten(text: &str) -> String {
-    text.lines()
-        .next()
-        .unwrap_or_default()
+    let line = text.lines().next().unwrap_or_default();
+    let words: Vec<&str> = line
+        .split_whitespace()
+        .map(|word| if is_secret(word) { "***" } else { word })
+        .collect();
+    words
+        .join(" ")
         .chars()
         .filter(|character| !character.is_control())
         .take(EXPLANATION_CHARACTERS)
-        .collect::<String>()
-        .trim()
-        .to_owned()
+        .collect()
+}
+
+/// Whether a word may be, or hold, a token: the JSON that tokens begin with is `eyJ` in base64.
+fn is_secret(word: &str) -> bool {
+    word.contains("eyJ") || word.len() > LONGEST_WORD
 }
 
 enum Order {
@@ -269,8 +280,21 @@ mod tests {
     #[test]
     fn a_servers_explanation_is_one_short_line() {
         assert_eq!(shorten("no permissions\nstack trace"), "no permissions");
-        assert_eq!(shorten(&"x".repeat(1000)).len(), EXPLANATION_CHARACTERS);
+        assert_eq!(shorten(&"x ".repeat(1000)).len(), EXPLANATION_CHARACTERS);
         assert_eq!(shorten("\u{1b}[31mred"), "[31mred");
+    }
+
+    #[test]
+    fn a_token_that_a_server_repeats_is_not_told() {
+        let error = SignalError::Client(
+            "401".parse().expect("status"),
+            "invalid token: eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl, error: expired".to_owned(),
+        );
+        let failure = SignalFailure::from(error);
+        assert_eq!(
+            failure,
+            SignalFailure::Refused("HTTP 401, invalid token: *** error: expired".to_owned())
+        );
     }
 
     #[test]
