@@ -170,6 +170,6 @@ proptest! {
         let kept = samples(&whole[..cut]);
         let more = samples(&whole);
         prop_assert!(kept.iter().zip(&more).all(|(kept, all)| kept <= all));
-        prop_assert!(kept[0] % 30 == 0 && kept[1] % 47 == 0);
+        prop_assert!(kept[0].is_multiple_of(30) && kept[1].is_multiple_of(47));
     }
 }
