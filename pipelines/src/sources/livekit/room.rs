@@ -14,6 +14,8 @@ pub struct Room {
 #[derive(Debug)]
 struct Member {
     participant: Participant,
+    /// 0 when it was not told.
+    joined_at_ms: i64,
     tracks: Vec<Publication>,
 }
 
@@ -24,6 +26,7 @@ impl Room {
             .into_iter()
             .map(|participant| Member {
                 participant,
+                joined_at_ms: 0,
                 tracks: Vec::new(),
             })
             .collect();
@@ -89,6 +92,17 @@ impl Room {
             self.remove(&info.sid, events);
             return;
         }
+        // An identity is in a room once. The server does not always say that the one before left.
+        let namesake = self.members.iter().find(|member| {
+            member.participant.identity == info.identity && member.participant.id != info.sid
+        });
+        if let Some(namesake) = namesake {
+            if namesake.joined_at_ms > joined_at_ms(&info) {
+                return;
+            }
+            let id = namesake.participant.id.clone();
+            self.remove(&id, events);
+        }
         let known = self
             .members
             .iter()
@@ -114,6 +128,7 @@ impl Room {
                 events.push(SourceEvent::ParticipantJoined(participant.clone()));
                 self.members.push(Member {
                     participant,
+                    joined_at_ms: joined_at_ms(&info),
                     tracks: Vec::new(),
                 });
                 let last = self.members.len() - 1;

@@ -96,6 +96,22 @@ fn who_leaves_takes_the_tracks_along() {
 }
 
 #[test]
+fn who_returns_under_the_same_identity_has_left_before() {
+    let mut room = Room::default();
+    let mut before = person("PA_1", "Ann", vec![camera("TR_1", false)]);
+    before.joined_at_ms = 1_000;
+    room.update(vec![before.clone()]);
+    let mut after = person("PA_2", "Ann", vec![]);
+    after.joined_at_ms = 9_000;
+    assert_eq!(
+        told(&room.update(vec![after])),
+        ["unpublished TR_1", "left PA_1", "joined PA_2"]
+    );
+    // News of the earlier one that came late.
+    assert!(room.update(vec![before]).is_empty());
+}
+
+#[test]
 fn a_full_list_tells_who_left_meanwhile() {
     let mut room = Room::default();
     room.update(vec![
