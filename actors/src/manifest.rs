@@ -1,5 +1,7 @@
 //! `manifest.json`: the truth about one recording, in its work folder.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use tapedeck_pipelines::control::{EndReason, OutputFile, Warning};
 use tapedeck_pipelines::job::OutputSettings;
@@ -94,6 +96,22 @@ pub enum RecordingState {
     Aborted,
     /// Ended without a file; `error` says why.
     Failed,
+}
+
+impl fmt::Display for RecordingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Active => "active",
+            Self::Interrupted => "interrupted",
+            Self::Ending => "ending",
+            Self::Uploading => "uploading",
+            Self::Complete => "complete",
+            Self::LimitReached => "limit_reached",
+            Self::Aborted => "aborted",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 impl RecordingState {

@@ -214,7 +214,7 @@ impl Handler<Resume> for RegistryActor {
         for manifest in manifests {
             if !manifest.state.is_final() {
                 log::info!(
-                    "{} ({}): found {:?}, goes on",
+                    "{} ({}): found {}, goes on",
                     manifest.id,
                     manifest.room_name,
                     manifest.state

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::child::{self, ChildHandle, Place};
 use super::machine::{Action, Event, Machine, Timer};
 use super::messages::{View, reporter};
+use super::processes::subcommand;
 use super::{StatusSender, jobs};
 use crate::backoff::Backoff;
 use crate::clock::now_ms;
@@ -172,7 +173,7 @@ impl RecordingSession {
             Action::Kill(role) => {
                 let label = self.label();
                 if let Some(child) = self.process(role) {
-                    log::warn!("{label}: the {role:?} process is killed");
+                    log::warn!("{label}: the {} process is killed", subcommand(role));
                     child.handle.kill();
                 }
             }
@@ -270,7 +271,7 @@ impl RecordingSession {
                 .as_ref()
                 .map(|error| format!(": {error}"))
                 .unwrap_or_default();
-            log::info!("{}: {:?}{error}", self.label(), manifest.state);
+            log::info!("{}: {}{error}", self.label(), manifest.state);
         }
         self.status.send_modify(|status| status.manifest = manifest);
     }
@@ -347,7 +348,8 @@ impl RecordingSession {
     }
 
     pub(super) fn gone(&mut self, role: Role, detail: &str) {
-        log::info!("{}: the {role:?} process has ended: {detail}", self.label());
+        let name = subcommand(role);
+        log::info!("{}: the {name} process has ended: {detail}", self.label());
         *self.process(role) = None;
     }
 
