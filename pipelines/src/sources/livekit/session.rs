@@ -1,5 +1,8 @@
 //! A recorder's presence in a room, through lost connections.
 
+mod join;
+mod reconnect;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -11,21 +14,13 @@ use crate::job::Secret;
 use crate::sources::peer::PeerEvent;
 use crate::sources::{Participant, SourceEvent, TrackId};
 
-use super::address;
 use super::leave::{Consequence, consequence};
 use super::negotiation::MediaSession;
-use super::recovery::{Attempt, MEDIA_TIMEOUT, Media, Recovery};
+use super::recovery::{Attempt, MEDIA_TIMEOUT, Recovery};
 use super::room::Room;
 use super::signal::{Signal, SignalEvent, SignalFailure};
 
-/// How long the first join goes on trying while the server does not answer.
-const JOIN_FOR: Duration = Duration::from_secs(8);
-
-/// The pause between two attempts of the first join.
-const JOIN_PAUSE: Duration = Duration::from_millis(400);
-
-/// A peer connection that was silent for longer does not carry media any more.
-const SILENCE: Duration = Duration::from_secs(4);
+use join::{Session, join_patiently};
 
 /// How long an unreachable peer connection may come back by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -40,14 +35,6 @@ pub struct Joined {
 }
 
 type Join = tokio::task::JoinHandle<Result<Session, SignalFailure>>;
-
-/// What a join brings.
-struct Session {
-    signal: Signal,
-    joined: Box<proto::JoinResponse>,
-    media: MediaSession,
-    at: Instant,
-}
 
 enum Phase {
     /// Signalling works. The instant is when the first media path has to be there.
@@ -68,7 +55,7 @@ pub struct LivekitSource {
     /// How long an interruption may last.
     give_up_after: Duration,
     signal: Option<Signal>,
-    media: MediaSession,
+    media: Box<MediaSession>,
     room: Room,
     phase: Phase,
     recovery: Option<Recovery>,
@@ -93,19 +80,7 @@ impl LivekitSource {
         known: Vec<Participant>,
         give_up_after: Duration,
     ) -> Result<(Self, Joined), Failure> {
-        let deadline = Instant::now() + JOIN_FOR;
-        let session = loop {
-            match join(url.to_owned(), token.clone(), true).await {
-                Ok(session) => break session,
-                Err(failure)
-                    if failure.is_transient() && Instant::now() + JOIN_PAUSE < deadline =>
-                {
-                    log::info!("joining failed, trying again: {failure}");
-                    tokio::time::sleep(JOIN_PAUSE).await;
-                }
-                Err(failure) => return Err(failure.into()),
-            }
-        };
+        let session = join_patiently(url, token).await?;
         let room_id = session.joined.room.as_ref().map(|room| room.sid.clone());
         let Some(room_id) = room_id else {
             return Err(Failure {
@@ -194,7 +169,7 @@ impl LivekitSource {
         tokio::select! {
             biased;
             signal = next_signal(self.signal.as_mut()) => Happening::Signal(signal),
-            joined = next_join(joining) => Happening::Joined(joined),
+            joined = next_join(joining) => Happening::Joined(Box::new(joined)),
             peer = self.media.next() => Happening::Peer(peer),
             () = sleep_until(deadline) => Happening::Deadline,
         }
@@ -209,7 +184,7 @@ impl LivekitSource {
                 self.signal = None;
                 self.on_signal_lost();
             }
-            Happening::Joined(outcome) => self.on_rejoined(outcome),
+            Happening::Joined(outcome) => self.on_rejoined(*outcome),
             Happening::Peer(event) => self.on_peer(event),
             Happening::Deadline => self.on_deadline(),
         }
@@ -313,161 +288,6 @@ impl LivekitSource {
         }
     }
 
-    /// Media can flow (again).
-    fn on_media_path(&mut self) {
-        match self.phase {
-            Phase::Live(_) => {
-                self.phase = Phase::Live(None);
-                self.media_lost_since = None;
-            }
-            Phase::AwaitingMedia(_) => self.recovered(),
-            // It came back by itself while signalling was never lost.
-            Phase::Waiting(_, _) if self.signal.is_some() && self.media.is_connected() => {
-                if self.recovery.is_some_and(|recovery| recovery.is_fresh()) {
-                    self.recovered();
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn on_signal_lost(&mut self) {
-        // Closing is part of resuming, and an old connection says nothing about a new one.
-        if matches!(self.phase, Phase::Live(_) | Phase::AwaitingMedia(_)) {
-            self.interrupt(Attempt::Resume, Instant::now());
-        }
-    }
-
-    fn on_resumed(&mut self, outcome: Result<(), SignalFailure>) {
-        if !matches!(self.phase, Phase::Resuming) {
-            return;
-        }
-        let now = Instant::now();
-        match outcome {
-            Ok(()) => {
-                log::info!("signalling resumed");
-                self.awaiting_everybody = true;
-                let unsubscribed = if self.released {
-                    self.room.track_ids()
-                } else {
-                    Vec::new()
-                };
-                let state = self.media.sync_state(unsubscribed);
-                self.send(request::Message::SyncState(state));
-                if let Some(signal) = &self.signal {
-                    signal.confirm();
-                }
-                if self.media.is_connected() || !self.media.is_negotiated() {
-                    self.recovered();
-                } else {
-                    self.phase = Phase::AwaitingMedia(now + MEDIA_TIMEOUT);
-                }
-            }
-            Err(failure) => self.after_failure(Attempt::Resume, &failure),
-        }
-    }
-
-    fn on_rejoined(&mut self, outcome: Result<Session, SignalFailure>) {
-        match outcome {
-            Ok(session) => {
-                log::info!("joined again");
-                self.media_lost_since = self.media_lost_since.or(self.media.last_received());
-                self.settings_lost = true;
-                self.awaiting_everybody = false;
-                self.signal = Some(session.signal);
-                self.media = session.media;
-                let events = self.room.replace(session.joined.other_participants);
-                self.tell(events);
-                self.phase = Phase::AwaitingMedia(Instant::now() + MEDIA_TIMEOUT);
-            }
-            Err(failure) => self.after_failure(Attempt::Rejoin, &failure),
-        }
-    }
-
-    fn after_failure(&mut self, failed: Attempt, failure: &SignalFailure) {
-        let now = Instant::now();
-        log::info!("the connection is not back yet: {failure}");
-        let silent = self
-            .media
-            .last_received()
-            .is_none_or(|at| now.duration_since(at) > SILENCE);
-        let media = if silent || !self.media.is_connected() {
-            Media::Lost
-        } else {
-            Media::Flowing
-        };
-        let recovery = self.recovery.get_or_insert_with(|| Recovery::new(now));
-        let (next, at) = recovery.after_failure(failed, failure, media, now);
-        self.phase = Phase::Waiting(next, at);
-    }
-
-    fn on_deadline(&mut self) {
-        let now = Instant::now();
-        if let Some(recovery) = &self.recovery
-            && now.duration_since(recovery.since()) >= self.give_up_after
-        {
-            log::warn!("the media server is gone for too long, giving up");
-            self.end(EndReason::SourceLost);
-            return;
-        }
-        match self.phase {
-            Phase::Live(Some(connect_by)) if now >= connect_by => {
-                log::warn!(
-                    "no media path to the media server within {} s; check that its UDP ports can be reached from here",
-                    MEDIA_TIMEOUT.as_secs()
-                );
-                self.interrupt(Attempt::Rejoin, now);
-            }
-            Phase::Waiting(attempt, at) if now >= at => self.attempt(attempt),
-            Phase::AwaitingMedia(until) if now >= until => {
-                log::warn!("the media server let the recorder in again but sends no media");
-                let recovery = self.recovery.get_or_insert_with(|| Recovery::new(now));
-                let (next, at) = recovery.after_silence(now);
-                self.phase = Phase::Waiting(next, at);
-            }
-            _ => {}
-        }
-    }
-
-    fn attempt(&mut self, attempt: Attempt) {
-        if let Some(recovery) = &mut self.recovery {
-            recovery.begun();
-        }
-        match (attempt, &self.signal) {
-            (Attempt::Resume, Some(signal)) => {
-                signal.resume(proto::ReconnectReason::RrSignalDisconnected);
-                self.phase = Phase::Resuming;
-            }
-            _ => {
-                self.signal = None;
-                let join = join(self.url.clone(), self.token.clone(), !self.released);
-                self.phase = Phase::Joining(tokio::spawn(join));
-            }
-        }
-    }
-
-    /// The connection is lost: tries to get back from `at` on.
-    fn interrupt(&mut self, attempt: Attempt, at: Instant) {
-        if matches!(self.phase, Phase::Ended | Phase::Joining(_)) {
-            return;
-        }
-        if self.recovery.is_none() {
-            self.recovery = Some(Recovery::new(Instant::now()));
-            self.told.push_back(SourceEvent::Interrupted);
-        }
-        self.phase = Phase::Waiting(attempt, at);
-    }
-
-    fn recovered(&mut self) {
-        self.phase = Phase::Live(None);
-        if self.recovery.take().is_some() {
-            self.told.push_back(SourceEvent::Restored {
-                media_lost_since: self.media_lost_since.take(),
-                settings_lost: std::mem::take(&mut self.settings_lost),
-            });
-        }
-    }
-
     fn end(&mut self, reason: EndReason) {
         if matches!(self.phase, Phase::Ended) {
             return;
@@ -522,7 +342,7 @@ impl LivekitSource {
 
 enum Happening {
     Signal(Option<SignalEvent>),
-    Joined(Result<Session, SignalFailure>),
+    Joined(Box<Result<Session, SignalFailure>>),
     Peer(PeerEvent),
     Deadline,
 }
@@ -548,23 +368,4 @@ async fn sleep_until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,
     }
-}
-
-/// Joins once and prepares the peer connection.
-async fn join(url: String, token: Secret, auto_subscribe: bool) -> Result<Session, SignalFailure> {
-    let (server, joined) = tokio::join!(
-        address::resolve(&url),
-        Signal::join(url.clone(), token, auto_subscribe)
-    );
-    let (signal, joined) = joined?;
-    let at = Instant::now();
-    let server = server.map_err(|error| SignalFailure::Unreachable(error.to_string()))?;
-    let media = MediaSession::new(server, joined.sif_trailer.clone())
-        .map_err(|error| SignalFailure::Other(error.to_string()))?;
-    Ok(Session {
-        signal,
-        joined,
-        media,
-        at,
-    })
 }

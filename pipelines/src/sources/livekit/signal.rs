@@ -133,7 +133,7 @@ fn is_secret(word: &str) -> bool {
 }
 
 enum Order {
-    Send(request::Message),
+    Send(Box<request::Message>),
     Resume(proto::ReconnectReason),
     Confirm,
     Leave,
@@ -190,7 +190,7 @@ impl Signal {
     /// the resume itself.
     pub fn send(&self, message: request::Message) {
         // Without a task there is no connection: the caller learns of that by its events.
-        let _ = self.orders.send(Order::Send(message));
+        let _ = self.orders.send(Order::Send(Box::new(message)));
     }
 
     /// Tries once to resume; ends with [`SignalEvent::Resumed`].
@@ -220,7 +220,7 @@ async fn run(
     loop {
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Send(message)) => send(&client, message).await,
+                Some(Order::Send(message)) => send(&client, *message).await,
                 Some(Order::Resume(reason)) => {
                     let outcome = client.restart(reason).await.map(drop).map_err(Into::into);
                     forward_remaining(&mut events, &told);
