@@ -110,7 +110,7 @@ impl Decoder {
         Self::around(element.upcast(), recipe.caps, step_ns).map_err(DecodeError::Failed)
     }
 
-    fn around(element: gst::Element, caps: &str, step_ns: u64) -> Result<Self, String> {
+    pub(super) fn around(element: gst::Element, caps: &str, step_ns: u64) -> Result<Self, String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let caps: gst::Caps = caps.parse().map_err(|error| text(&error))?;
         let pipeline = gst::Pipeline::new();

@@ -118,3 +118,34 @@ fn carry_out(task: &Task) -> Outcome {
         error: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use gstreamer::prelude::*;
+
+    use super::*;
+
+    fn task(description: &str) -> Task {
+        gst::init().unwrap();
+        let element = gst::parse::bin_from_description(description, true).unwrap();
+        let decoder = Decoder::around(element.upcast(), "video/x-vp8", 33_000_000).unwrap();
+        Task {
+            decoder: Arc::new(decoder),
+            input: vec![Input::Frame(Bytes::from_static(b"frame")); 2],
+        }
+    }
+
+    #[test]
+    fn a_decoder_that_hangs_is_left_behind_and_delays_the_others_once() {
+        let mut worker = DecodeWorker::new(Duration::from_millis(500));
+        let hanging = task("identity sleep-time=4000000");
+        let outcomes = worker.run(vec![task("identity"), hanging, task("identity")]);
+        assert_eq!(outcomes[0].output.len(), 2);
+        assert_eq!(outcomes[1].error, Some(DecodeError::Stuck));
+        assert!(outcomes[2].error.is_none());
+        assert_eq!(outcomes[2].output.len(), 2);
+        let again = worker.run(vec![task("identity")]);
+        assert!(again[0].error.is_none());
+    }
+}

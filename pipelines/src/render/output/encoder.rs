@@ -44,6 +44,9 @@ const AAC_ENCODERS: [AacEncoder; 2] = [
 /// Samples in an AAC frame.
 const AAC_FRAME: u64 = 1_024;
 
+/// Ticks of video time in a second: all usual frame rates divide it.
+const VIDEO_TIMESCALE: u32 = 90_000;
+
 /// Encodes pictures and sound into a fragmented MP4.
 pub struct Encoder {
     pipeline: gst::Pipeline,
@@ -91,6 +94,7 @@ impl Encoder {
         })?;
         let file = Arc::new(Mutex::new(file));
         write_to(&pipeline, &file)?;
+        set_timescale(&pipeline);
         let pool = picture_pool(canvas)?;
         pipeline.set_state(gst::State::Playing).map_err(|error| {
             let detail = bus_error(&bus).unwrap_or_else(|| error.to_string());
@@ -310,6 +314,18 @@ fn source(pipeline: &gst::Pipeline, name: &str) -> Result<gst_app::AppSrc, Outpu
         .by_name(name)
         .and_then(|element| element.downcast().ok())
         .ok_or_else(|| failure("make the encoders", format!("{name} is missing")))
+}
+
+/// Gives the video track ticks that the slots of the time grid fall on; the muxer's own choice
+/// for a variable frame rate would round them, and some players take that for jitter.
+fn set_timescale(pipeline: &gst::Pipeline) {
+    let muxer = pipeline.by_name("mux");
+    let pads = muxer.iter().flat_map(|muxer| muxer.sink_pads());
+    for pad in pads.filter(|pad| pad.name().starts_with("video")) {
+        if pad.has_property("trak-timescale") {
+            pad.set_property("trak-timescale", VIDEO_TIMESCALE);
+        }
+    }
 }
 
 /// Lets the muxer's output go to the file, on the muxer's thread.
