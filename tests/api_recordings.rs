@@ -251,7 +251,7 @@ async fn lists_are_newest_first_and_filtered() {
     );
     assert_eq!(
         filtered(format!("roomId={}", beta.room_id)).await,
-        [beta.id.clone()]
+        std::slice::from_ref(&beta.id)
     );
     let both = format!("roomName=beta&roomId={}", alpha.room_id);
     assert!(filtered(both).await.is_empty(), "filters are ANDed");

@@ -6,6 +6,7 @@ use harness::clients::{Chromium, PYTHON_PITCH, PythonPublisher};
 use harness::content;
 use harness::findings::{Findings, grid};
 use harness::livekit::Livekit;
+use harness::publisher::{Publisher, PublisherOptions};
 use harness::tapedeck::Tapedeck;
 use harness::wait;
 
@@ -41,6 +42,25 @@ async fn python_client_is_recorded() {
     );
     assert!(offsets.median_ms.abs() < 150.0, "{offsets:?}");
     assert!(found.tiles[0].labelled() > 0.8);
+}
+
+#[tokio::test]
+async fn browser_plays_and_seeks_in_a_recording() {
+    let livekit = Livekit::start().await;
+    let tapedeck = Tapedeck::start(&livekit).await;
+    let _publisher = Publisher::join(&livekit, "studio", PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording("studio").await;
+    tapedeck.wait_until(&started, 6.0).await;
+    let stopped = tapedeck.stop_recording("studio").await;
+    let browser = Chromium::play(&tapedeck.url(&format!("/recordings/{}", stopped.name))).await;
+    let said = wait::until("the player", Duration::from_secs(60), || async {
+        let log = browser.log();
+        let ended = log.contains("player: seeked") || log.contains("player: error");
+        ended.then_some(log)
+    })
+    .await;
+    assert!(said.contains("player: opened 1280x720"), "{said}");
+    assert!(said.contains("player: seeked"), "{said}");
 }
 
 #[tokio::test]

@@ -117,6 +117,15 @@ impl Findings {
         offsets
     }
 
+    /// The longest time from one picture to the next, from `from` on, s. Before anybody moves
+    /// there is nothing new to show.
+    pub fn longest_pause(&self, from: f64) -> f64 {
+        let video = self.recording.video().expect("a picture");
+        let times = content::after(from, &video.frame_times);
+        let pauses = times.windows(2).map(|pair| pair[1] - pair[0]);
+        pauses.fold(0.0, f64::max)
+    }
+
     /// How long a place shows the picture of a camera that is off within a stretch, s.
     pub fn placeholder_seconds(&self, place: usize, from: f64, to: f64) -> f64 {
         let overlap = |stretch: &Stretch| (stretch.end.min(to) - stretch.start.max(from)).max(0.0);

@@ -30,7 +30,7 @@ const FLAGS: &[&str] = &[
 /// A browser; it and its processes end when dropped.
 pub struct Chromium {
     process: Process,
-    _files: Option<StaticFiles>,
+    _files: StaticFiles,
     folder: TempDir,
 }
 
@@ -46,27 +46,28 @@ impl Chromium {
             client.is_file(),
             "LiveKit's browser client is missing; get it with: scripts/test-dependencies"
         );
-        let files = StaticFiles::serve(&[super::folder().join("page.html"), client]).await;
         let job = json!({
             "url": livekit.ws_url(),
             "token": livekit.participant_token(room, identity, "Chromium"),
         });
-        let job: String = job
-            .to_string()
-            .bytes()
-            .map(|byte| format!("%{byte:02x}"))
-            .collect();
-        let address = format!("http://{}/page.html#{job}", files.address);
-        let mut chromium = Self::open(&address);
-        chromium._files = Some(files);
-        chromium
+        let page = super::folder().join("page.html");
+        Self::open(&[page, client], &job.to_string()).await
     }
 
-    /// Opens a page.
+    /// Plays the file at an address; [`Chromium::log`] tells how it went in lines with `player:`.
     ///
     /// # Panics
     /// The browser is missing (the message says how to get it).
-    pub fn open(address: &str) -> Self {
+    pub async fn play(address: &str) -> Self {
+        Self::open(&[super::folder().join("player.html")], address).await
+    }
+
+    /// Serves some files and opens the first with `hash` in its address.
+    async fn open(files: &[PathBuf], hash: &str) -> Self {
+        let page = files[0].file_name().unwrap_or_default().to_string_lossy();
+        let files = StaticFiles::serve(files).await;
+        let hash: String = hash.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let address = format!("http://{}/{page}#{hash}", files.address);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut command = Command::new(program());
         command
@@ -77,7 +78,7 @@ impl Chromium {
             Process::start("chromium", command, &folder.path().join("log")).expect("chromium runs");
         Self {
             process,
-            _files: None,
+            _files: files,
             folder,
         }
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
 
 use crate::livekit::{Livekit, PROXY_IP};
 
@@ -151,7 +150,7 @@ impl Shared {
 async fn serve(front: std::net::UdpSocket, server: SocketAddr, shared: Arc<Shared>) {
     let front = Arc::new(UdpSocket::from_std(front).expect("a socket of the runtime"));
     // One socket per client, so that the server can tell them apart.
-    let mut clients: HashMap<SocketAddr, (Arc<UdpSocket>, JoinHandle<()>)> = HashMap::new();
+    let mut clients: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
     let mut buffer = vec![0; 2_048];
     while !shared.stop.load(Ordering::Relaxed) {
         let received =
@@ -159,22 +158,24 @@ async fn serve(front: std::net::UdpSocket, server: SocketAddr, shared: Arc<Share
         let Ok(Ok((length, client))) = received else {
             continue;
         };
-        if !clients.contains_key(&client) {
-            let Ok(back) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
-                continue;
-            };
-            let back = Arc::new(back);
-            let task = tokio::spawn(bring_back(
-                back.clone(),
-                front.clone(),
-                client,
-                shared.clone(),
-            ));
-            clients.insert(client, (back, task));
-        }
-        if let Some((back, _)) = clients.get(&client) {
-            shared.forward(back, &buffer[..length], server).await;
-        }
+        let back = match clients.get(&client) {
+            Some(back) => back.clone(),
+            None => {
+                let Ok(back) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+                    continue;
+                };
+                let back = Arc::new(back);
+                tokio::spawn(bring_back(
+                    back.clone(),
+                    front.clone(),
+                    client,
+                    shared.clone(),
+                ));
+                clients.insert(client, back.clone());
+                back
+            }
+        };
+        shared.forward(&back, &buffer[..length], server).await;
     }
 }
 
