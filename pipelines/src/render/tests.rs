@@ -529,17 +529,19 @@ fn without_a_log_the_reason_is_told() {
     assert!(snapshot.failure.unwrap().contains("capture log"));
 }
 
-/// Writes the log that costs are measured with: `TAPEDECK_BUSY_LOG=FOLDER`, then the example
-/// `render` on that folder.
+/// Writes the log of two publishers that costs are measured with: `TAPEDECK_BUSY_LOG=FOLDER`, with
+/// `TAPEDECK_BUSY_RATE` frames in a second or 15; then the example `render` on that folder.
 #[test]
 #[ignore = "makes material for measurements"]
 fn busy_log() {
     let folder = std::env::var("TAPEDECK_BUSY_LOG").unwrap();
+    let frame_rate = std::env::var("TAPEDECK_BUSY_RATE").map_or(15, |rate| rate.parse().unwrap());
     let mut log = RoomLog::new();
     for (index, id) in ["PA_1", "PA_2"].into_iter().enumerate() {
         let look = Look {
             width: 640,
             height: 360,
+            frame_rate,
             phase_ns: index as u64 * 400_000_000,
             busy: true,
             ..Look::default()
