@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use harness::livekit::Livekit;
 use harness::publisher::{CameraOptions, Publisher, PublisherOptions, Source};
+use harness::tapedeck::Tapedeck;
 use harness::{media::VideoFormat, wait};
+use tapedeck_pipelines::log::{Body, LogEvent, LogReader, Next, Record, TrackKind, TrackNumber};
 
 async fn wait_for_tracks(livekit: &Livekit, identity: &str, count: usize) {
     wait::until(
@@ -73,4 +75,55 @@ async fn publishers_come_change_their_tracks_and_go() {
         (!first.is_alive()).then_some(())
     })
     .await;
+}
+
+/// Median of how long after its capture, as sender reports tell it, media of a track arrived, ms.
+fn median_transit_ms(records: &[Record], track: TrackNumber, clock_rate: f64) -> f64 {
+    let report = records.iter().find_map(|record| match &record.body {
+        Body::SenderReport(report) if report.track == track => Some(*report),
+        _ => None,
+    });
+    let report = report.expect("a sender report");
+    let mut transits: Vec<f64> = records
+        .iter()
+        .filter_map(|record| match &record.body {
+            Body::Frame(frame) if frame.track == track => {
+                let since_report = (frame.rtp - report.rtp) as f64 / clock_rate * 1e9;
+                let taken = report.ntp_ns as f64 + since_report;
+                Some((record.wall_ns as f64 - taken) / 1e6)
+            }
+            _ => None,
+        })
+        .collect();
+    transits.sort_by(f64::total_cmp);
+    transits[transits.len() / 2]
+}
+
+#[tokio::test]
+async fn sender_reports_tell_when_sound_and_picture_were_taken() {
+    let livekit = Livekit::start().await;
+    let tapedeck = Tapedeck::start(&livekit).await;
+    let _publisher = Publisher::join(&livekit, "studio", PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording("studio").await;
+    tapedeck.wait_until(&started, 8.0).await;
+    tapedeck.stop_recording("studio").await;
+
+    let mut reader = LogReader::open(&tapedeck.kept_log(&started.id)).expect("a log");
+    let mut records = Vec::new();
+    while let Next::Record(record) = reader.next().expect("a readable log") {
+        records.push(record);
+    }
+    for record in &records {
+        let Body::Event(LogEvent::TrackAdded(info)) = &record.body else {
+            continue;
+        };
+        let transit = median_transit_ms(&records, info.track, f64::from(info.clock_rate));
+        println!("{:?} arrives {transit:.1} ms after it was taken", info.kind);
+        // Pictures are sent at once, sound when its 20 ms are over.
+        let latency = match info.kind {
+            TrackKind::Video => 0.0,
+            TrackKind::Audio => 20.0,
+        };
+        assert!((-2.0..15.0).contains(&(transit - latency)));
+    }
 }
