@@ -183,11 +183,9 @@ impl<'a> Session<'a> {
         let newest = i64::try_from(self.follower.newest_ns()).unwrap_or(i64::MAX);
         let fastest = self.room.fastest(newest);
         self.rhythm.follow(fastest);
-        let Some(fastest) = fastest else { return };
         let mut frames = Vec::new();
         self.room.each_video(|_, track, place| {
-            let rate = track.frames_per_second(newest);
-            if rate.is_some_and(|rate| rate > 0.8 * fastest) {
+            if track.frames_per_second(newest).is_some() {
                 frames.extend(track.next_frame(place));
             }
         });

@@ -40,13 +40,20 @@ impl SourceRate {
 pub const SLOTS_PER_PICTURE: u64 = 2;
 /// A new place of the beat must be better by this much to be taken, slots.
 const WORTH_MOVING: f64 = 0.3;
+/// How far a picture may be from the frames in it, ns: farther off, lips and voice part visibly.
+const NEAR_ENOUGH_NS: f64 = 25e6;
+/// What the frames of a steady source deviate from its beat, ns.
+const JITTER_NS: f64 = 4e6;
 
-/// Decides in which slots of the time grid a picture is due, so that the output is no faster than
-/// the fastest source although the sources' frames fall between one another's.
+/// Decides in which slots of the time grid a picture is due. The output is no faster than the
+/// fastest source, unless the sources are so far out of step that some would be shown too early or
+/// too late.
 #[derive(Clone, Debug)]
 pub struct Rhythm {
     slots_per_second: u64,
     frame_rate: u32,
+    /// Slots from one picture to the next that the fastest source asks for.
+    wanted: u64,
     /// Slots from one picture to the next.
     spacing: u64,
     /// Pictures are due in slots with this remainder.
@@ -61,6 +68,7 @@ impl Rhythm {
         Self {
             slots_per_second: u64::from(frame_rate) * SLOTS_PER_PICTURE,
             frame_rate,
+            wanted: SLOTS_PER_PICTURE,
             spacing: SLOTS_PER_PICTURE,
             beat: 0,
             last: None,
@@ -86,11 +94,22 @@ impl Rhythm {
             }
             _ => 1,
         };
-        let spacing = divider * SLOTS_PER_PICTURE;
-        if spacing != self.spacing {
-            self.spacing = spacing;
-            self.beat %= spacing;
+        let wanted = divider * SLOTS_PER_PICTURE;
+        if wanted != self.wanted {
+            self.wanted = wanted;
+            self.space(wanted);
         }
+    }
+
+    fn space(&mut self, spacing: u64) {
+        self.spacing = spacing;
+        self.beat %= spacing;
+    }
+
+    /// The longest spacing at which no frame is farther from a picture than is near enough, slots.
+    fn close_spacing(&self) -> u64 {
+        let slots = (2.0 * NEAR_ENOUGH_NS / 1e9 * self.slots_per_second as f64) as u64;
+        slots.max(SLOTS_PER_PICTURE)
     }
 
     /// Time from one picture to the next, ns.
@@ -98,31 +117,57 @@ impl Rhythm {
         self.spacing * 1_000_000_000 / self.slots_per_second
     }
 
-    /// Puts the beat where the farthest of the sources' frames is nearest. `frames_ns` holds the
-    /// recording time of a frame of each source that is about as fast as the fastest.
+    /// Puts the beat where the farthest of the sources' frames is nearest, and the pictures closer
+    /// together where that is not near enough. `frames_ns` holds the recording time of a frame of
+    /// each source.
     pub fn align(&mut self, frames_ns: &[i64]) {
         if frames_ns.is_empty() {
             return;
         }
-        let spacing = self.spacing as f64;
-        let slot_ns = 1e9 / self.slots_per_second as f64;
-        let farthest = |beat: u64| {
-            frames_ns
-                .iter()
-                .map(|&frame| {
-                    let apart = (frame as f64 / slot_ns - beat as f64).rem_euclid(spacing);
-                    apart.min(spacing - apart)
-                })
-                .fold(0.0, f64::max)
+        let (best, distance) = self.best_beat(frames_ns, self.wanted);
+        let distance_ns = distance * 1e9 / self.slots_per_second as f64;
+        let slack = if self.spacing == self.wanted {
+            JITTER_NS
+        } else {
+            0.0
         };
-        let best = (0..self.spacing)
-            .map(|beat| (beat, farthest(beat)))
-            .min_by(|one, other| one.1.total_cmp(&other.1));
-        if let Some((beat, distance)) = best
-            && distance + WORTH_MOVING < farthest(self.beat)
-        {
-            self.beat = beat;
+        let spacing = if distance_ns <= NEAR_ENOUGH_NS + slack {
+            self.wanted
+        } else {
+            self.wanted.min(self.close_spacing())
+        };
+        if spacing != self.spacing {
+            self.space(spacing);
         }
+        let (best, distance) = if spacing == self.wanted {
+            (best, distance)
+        } else {
+            self.best_beat(frames_ns, spacing)
+        };
+        if distance + WORTH_MOVING < self.farthest(frames_ns, self.beat, spacing) {
+            self.beat = best;
+        }
+    }
+
+    /// The beat whose farthest frame is nearest, and how far that is, slots.
+    fn best_beat(&self, frames_ns: &[i64], spacing: u64) -> (u64, f64) {
+        (0..spacing)
+            .map(|beat| (beat, self.farthest(frames_ns, beat, spacing)))
+            .min_by(|one, other| one.1.total_cmp(&other.1))
+            .unwrap_or((0, 0.0))
+    }
+
+    /// How far the farthest of the frames is from its picture, slots.
+    fn farthest(&self, frames_ns: &[i64], beat: u64, spacing: u64) -> f64 {
+        let spacing = spacing as f64;
+        let slot_ns = 1e9 / self.slots_per_second as f64;
+        frames_ns
+            .iter()
+            .map(|&frame| {
+                let apart = (frame as f64 / slot_ns - beat as f64).rem_euclid(spacing);
+                apart.min(spacing - apart)
+            })
+            .fold(0.0, f64::max)
     }
 
     /// How far after a slot a frame may lie and still be shown in it: half a picture's time, so
@@ -215,6 +260,31 @@ mod tests {
         // Apart across the end of a period.
         rhythm.align(&[3_000_000, 65_000_000]);
         assert!(rhythm.due(0));
+    }
+
+    #[test]
+    fn sources_far_out_of_step_get_pictures_closer_together() {
+        let mut rhythm = Rhythm::new(30);
+        rhythm.follow(Some(10.0));
+        let spread: Vec<i64> = (0..9).map(|source| source * 11_000_000).collect();
+        rhythm.align(&spread);
+        assert_eq!(rhythm.period_ns(), 50_000_000);
+        assert_eq!(rhythm.reach_ns(), 25_000_000);
+        // In step again: as slow as the sources.
+        rhythm.align(&[1_000_000, 5_000_000]);
+        assert_eq!(rhythm.period_ns(), 100_000_000);
+    }
+
+    #[test]
+    fn two_sources_never_ask_for_more_pictures_than_they_send() {
+        for apart in 0..66 {
+            let mut rhythm = Rhythm::new(30);
+            rhythm.follow(Some(15.0));
+            for start in 0..66 {
+                rhythm.align(&[start * 1_000_000, (start + apart) * 1_000_000]);
+                assert_eq!(rhythm.period_ns(), 66_666_666, "{apart} ms apart");
+            }
+        }
     }
 
     #[test]
