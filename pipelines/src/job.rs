@@ -106,7 +106,10 @@ pub struct LogSettings {
 
 impl Default for LogSettings {
     fn default() -> Self {
-        Self { sync_interval_ms: 1_000, segment_bytes: 64 << 20 }
+        Self {
+            sync_interval_ms: 1_000,
+            segment_bytes: 64 << 20,
+        }
     }
 }
 
