@@ -8,8 +8,10 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 
+use super::aac::{AAC_FRAME, AacEncoder};
+use super::pipeline::{build, element, failure, picture_caps};
 use super::{FragmentFile, OutputError};
-use crate::job::{OutputSettings, VideoEncoder};
+use crate::job::OutputSettings;
 use crate::render::picture::{Canvas, PictureError};
 use crate::render::sound::{RATE, Stereo};
 
@@ -17,35 +19,6 @@ use crate::render::sound::{RATE, Stereo};
 const PICTURE_QUEUE: u64 = 4;
 /// How long encoder and muxer may make no progress before they are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// An AAC encoder of GStreamer.
-struct AacEncoder {
-    element: &'static str,
-    /// Samples of silence that it puts before the sound.
-    priming: usize,
-    /// The sample format that it takes.
-    float: bool,
-}
-
-/// AAC encoders, the cheapest first.
-const AAC_ENCODERS: [AacEncoder; 2] = [
-    AacEncoder {
-        element: "voaacenc",
-        priming: 1_600,
-        float: false,
-    },
-    AacEncoder {
-        element: "avenc_aac",
-        priming: 1_024,
-        float: true,
-    },
-];
-
-/// Samples in an AAC frame.
-const AAC_FRAME: u64 = 1_024;
-
-/// Ticks of video time in a second: all usual frame rates divide it.
-const VIDEO_TIMESCALE: u32 = 90_000;
 
 /// Encodes pictures and sound into a fragmented MP4.
 pub struct Encoder {
@@ -72,29 +45,21 @@ impl Encoder {
         canvas: &Canvas,
         path: &Path,
     ) -> Result<Self, OutputError> {
-        let aac = AAC_ENCODERS
-            .iter()
-            .find(|encoder| gst::ElementFactory::find(encoder.element).is_some())
-            .ok_or_else(|| OutputError::Missing {
-                action: "encode AAC",
-                detail: "neither voaacenc nor avenc_aac is installed".into(),
-                package: "gstreamer1.0-plugins-bad or gstreamer1.0-libav",
-            })?;
-        let pipeline = parse(&description(settings, aac))?;
+        let aac = AacEncoder::installed()?;
+        let pipeline = build(settings, aac)?;
         let bus = pipeline
             .bus()
             .ok_or_else(|| failure("find the bus", "there is none"))?;
-        let pictures = source(&pipeline, "pictures")?;
-        let sound = source(&pipeline, "sound")?;
+        let pictures: gst_app::AppSrc = element(&pipeline, "pictures")?;
+        let sound: gst_app::AppSrc = element(&pipeline, "sound")?;
         pictures.set_caps(Some(&picture_caps(canvas)?));
-        sound.set_caps(Some(&sound_caps(aac)));
+        sound.set_caps(Some(&aac.input_caps()));
         let file = FragmentFile::create(path).map_err(|source| OutputError::Write {
             path: path.into(),
             source,
         })?;
         let file = Arc::new(Mutex::new(file));
         write_to(&pipeline, &file)?;
-        set_timescale(&pipeline);
         let pool = picture_pool(canvas)?;
         pipeline.set_state(gst::State::Playing).map_err(|error| {
             let detail = bus_error(&bus).unwrap_or_else(|| error.to_string());
@@ -168,7 +133,7 @@ impl Encoder {
                 (u128::from(position) * 1_000_000_000 / u128::from(RATE)) as u64,
             )
         };
-        let mut buffer = gst::Buffer::from_mut_slice(bytes(samples, self.aac.float));
+        let mut buffer = gst::Buffer::from_mut_slice(self.aac.input_bytes(samples));
         let end = self.sound_position + samples.len() as u64;
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(at(self.sound_position));
@@ -267,73 +232,9 @@ impl Drop for Encoder {
     }
 }
 
-/// The pipeline as text. x264 decides the same on every run only without its buffer model, and
-/// is quick and small without looking ahead; B-frames would delay the picture.
-fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
-    let kbits = settings.video_bitrate.div_ceil(1_000).max(1);
-    let video = match settings.encoder {
-        VideoEncoder::X264 => format!(
-            "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
-             threads=2 sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
-             option-string=\"cabac=1:8x8dct=1\" \
-             ! video/x-h264,profile=high,stream-format=avc",
-            settings.x264_preset
-        ),
-        VideoEncoder::Openh264 => format!(
-            "openh264enc bitrate={} rate-control=bitrate complexity=low gop-size=100000 \
-             multi-thread=1 \
-             ! video/x-h264,profile=high ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
-            settings.video_bitrate
-        ),
-    };
-    format!(
-        "appsrc name=pictures format=time is-live=false block=false max-bytes=0 max-buffers=0 \
-         ! {video} ! mux. \
-         appsrc name=sound format=time is-live=false block=false max-bytes=0 \
-         ! {aac} bitrate={audio_bitrate} ! mux. \
-         mp4mux name=mux fragment-duration=1000 fragment-mode=dash-or-mss streamable=true \
-         ! appsink name=file sync=false async=false max-buffers=16",
-        aac = aac.element,
-        audio_bitrate = settings.audio_bitrate,
-    )
-}
-
-fn parse(description: &str) -> Result<gst::Pipeline, OutputError> {
-    gst::parse::launch(description)
-        .map_err(|error| OutputError::Missing {
-            action: "make the encoders",
-            detail: error.to_string(),
-            package: "gstreamer1.0-plugins-good, -bad and -ugly, or choose another encoder",
-        })?
-        .downcast::<gst::Pipeline>()
-        .map_err(|_| failure("make the encoders", "they are no pipeline"))
-}
-
-fn source(pipeline: &gst::Pipeline, name: &str) -> Result<gst_app::AppSrc, OutputError> {
-    pipeline
-        .by_name(name)
-        .and_then(|element| element.downcast().ok())
-        .ok_or_else(|| failure("make the encoders", format!("{name} is missing")))
-}
-
-/// Gives the video track ticks that the slots of the time grid fall on; the muxer's own choice
-/// for a variable frame rate would round them, and some players take that for jitter.
-fn set_timescale(pipeline: &gst::Pipeline) {
-    let muxer = pipeline.by_name("mux");
-    let pads = muxer.iter().flat_map(|muxer| muxer.sink_pads());
-    for pad in pads.filter(|pad| pad.name().starts_with("video")) {
-        if pad.has_property("trak-timescale") {
-            pad.set_property("trak-timescale", VIDEO_TIMESCALE);
-        }
-    }
-}
-
 /// Lets the muxer's output go to the file, on the muxer's thread.
 fn write_to(pipeline: &gst::Pipeline, file: &Arc<Mutex<FragmentFile>>) -> Result<(), OutputError> {
-    let sink: gst_app::AppSink = pipeline
-        .by_name("file")
-        .and_then(|element| element.downcast().ok())
-        .ok_or_else(|| failure("make the encoders", "the sink is missing"))?;
+    let sink: gst_app::AppSink = element(pipeline, "file")?;
     let file = Arc::clone(file);
     sink.set_callbacks(
         gst_app::AppSinkCallbacks::builder()
@@ -356,28 +257,6 @@ fn write_to(pipeline: &gst::Pipeline, file: &Arc<Mutex<FragmentFile>>) -> Result
     Ok(())
 }
 
-/// Caps of the canvas with a variable frame rate, as unchanged pictures are left out.
-fn picture_caps(canvas: &Canvas) -> Result<gst::Caps, OutputError> {
-    let mut caps = canvas
-        .info()
-        .to_caps()
-        .map_err(|error| failure("describe the canvas", error))?;
-    if let Some(caps) = caps.get_mut() {
-        caps.set("framerate", gst::Fraction::new(0, 1));
-    }
-    Ok(caps)
-}
-
-fn sound_caps(aac: &AacEncoder) -> gst::Caps {
-    gst::Caps::builder("audio/x-raw")
-        .field("format", if aac.float { "F32LE" } else { "S16LE" })
-        .field("layout", "interleaved")
-        .field("rate", RATE as i32)
-        .field("channels", 2)
-        .field("channel-mask", gst::Bitmask::new(0x3))
-        .build()
-}
-
 fn picture_pool(canvas: &Canvas) -> Result<gst_video::VideoBufferPool, OutputError> {
     let info = canvas.info();
     let pool = gst_video::VideoBufferPool::new();
@@ -393,29 +272,11 @@ fn picture_pool(canvas: &Canvas) -> Result<gst_video::VideoBufferPool, OutputErr
     Ok(pool)
 }
 
-fn bytes(samples: &[Stereo], float: bool) -> Vec<u8> {
-    let values = samples.iter().flatten();
-    if float {
-        values.flat_map(|value| value.to_le_bytes()).collect()
-    } else {
-        values
-            .flat_map(|value| ((value * 32_767.0).round() as i16).to_le_bytes())
-            .collect()
-    }
-}
-
 fn bus_error(bus: &gst::Bus) -> Option<String> {
     let message = bus.pop_filtered(&[gst::MessageType::Error])?;
     match message.view() {
         gst::MessageView::Error(error) => Some(error.error().to_string()),
         _ => None,
-    }
-}
-
-fn failure(action: &'static str, detail: impl std::fmt::Display) -> OutputError {
-    OutputError::Pipeline {
-        action,
-        detail: detail.to_string(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Encoders, muxer and the file they write to.
 
+mod aac;
 mod encoder;
 mod fragment_file;
+mod pipeline;
 
 pub use encoder::Encoder;
 pub use fragment_file::FragmentFile;

@@ -1,0 +1,101 @@
+use gstreamer as gst;
+use gstreamer::prelude::*;
+
+use super::OutputError;
+use super::aac::AacEncoder;
+use crate::job::{OutputSettings, VideoEncoder};
+use crate::render::picture::Canvas;
+
+/// Ticks of video time in a second: all usual frame rates divide it.
+const VIDEO_TIMESCALE: u32 = 90_000;
+
+/// Encoders and muxer between the sources `pictures` and `sound` and the sink `file`.
+pub fn build(settings: &OutputSettings, aac: &AacEncoder) -> Result<gst::Pipeline, OutputError> {
+    let pipeline = parse(&description(settings, aac))?;
+    set_timescale(&pipeline);
+    Ok(pipeline)
+}
+
+/// The pipeline as text. x264 decides the same on every run only without its buffer model, and
+/// is quick and small without looking ahead; B-frames would delay the picture.
+fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
+    let kbits = settings.video_bitrate.div_ceil(1_000).max(1);
+    let video = match settings.encoder {
+        VideoEncoder::X264 => format!(
+            "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
+             threads=2 sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
+             option-string=\"cabac=1:8x8dct=1\" \
+             ! video/x-h264,profile=high,stream-format=avc",
+            settings.x264_preset
+        ),
+        VideoEncoder::Openh264 => format!(
+            "openh264enc bitrate={} rate-control=bitrate complexity=low gop-size=100000 \
+             multi-thread=1 \
+             ! video/x-h264,profile=high ! h264parse ! video/x-h264,stream-format=avc,alignment=au",
+            settings.video_bitrate
+        ),
+    };
+    format!(
+        "appsrc name=pictures format=time is-live=false block=false max-bytes=0 max-buffers=0 \
+         ! {video} ! mux. \
+         appsrc name=sound format=time is-live=false block=false max-bytes=0 \
+         ! {aac} bitrate={audio_bitrate} ! mux. \
+         mp4mux name=mux fragment-duration=1000 fragment-mode=dash-or-mss streamable=true \
+         ! appsink name=file sync=false async=false max-buffers=16",
+        aac = aac.element,
+        audio_bitrate = settings.audio_bitrate,
+    )
+}
+
+fn parse(description: &str) -> Result<gst::Pipeline, OutputError> {
+    gst::parse::launch(description)
+        .map_err(|error| OutputError::Missing {
+            action: "make the encoders",
+            detail: error.to_string(),
+            package: "gstreamer1.0-plugins-good, -bad and -ugly, or choose another encoder",
+        })?
+        .downcast::<gst::Pipeline>()
+        .map_err(|_| failure("make the encoders", "they are no pipeline"))
+}
+
+/// An element of the pipeline by its name in [`description`].
+pub fn element<T: IsA<gst::Element>>(
+    pipeline: &gst::Pipeline,
+    name: &str,
+) -> Result<T, OutputError> {
+    pipeline
+        .by_name(name)
+        .and_then(|element| element.downcast().ok())
+        .ok_or_else(|| failure("make the encoders", format!("{name} is missing")))
+}
+
+/// Gives the video track ticks that the slots of the time grid fall on; the muxer's own choice
+/// for a variable frame rate would round them, and some players take that for jitter.
+fn set_timescale(pipeline: &gst::Pipeline) {
+    let muxer = pipeline.by_name("mux");
+    let pads = muxer.iter().flat_map(|muxer| muxer.sink_pads());
+    for pad in pads.filter(|pad| pad.name().starts_with("video")) {
+        if pad.has_property("trak-timescale") {
+            pad.set_property("trak-timescale", VIDEO_TIMESCALE);
+        }
+    }
+}
+
+/// Caps of the canvas with a variable frame rate, as unchanged pictures are left out.
+pub fn picture_caps(canvas: &Canvas) -> Result<gst::Caps, OutputError> {
+    let mut caps = canvas
+        .info()
+        .to_caps()
+        .map_err(|error| failure("describe the canvas", error))?;
+    if let Some(caps) = caps.get_mut() {
+        caps.set("framerate", gst::Fraction::new(0, 1));
+    }
+    Ok(caps)
+}
+
+pub fn failure(action: &'static str, detail: impl std::fmt::Display) -> OutputError {
+    OutputError::Pipeline {
+        action,
+        detail: detail.to_string(),
+    }
+}
