@@ -24,7 +24,7 @@ pub enum DecodeError {
     #[error("the decoder failed: {0}")]
     Failed(String),
     /// It did not come back in time and was given up.
-    #[error("the decoder hangs and was given up")]
+    #[error("the decoder hangs and was left behind")]
     Stuck,
 }
 

@@ -21,6 +21,8 @@ const REPLAY_LIMIT: usize = 4 << 20;
 const DAMAGE_HOLD_NS: i64 = 1_500_000_000;
 /// Frames that were on their way when the camera was turned off arrive within this, ns.
 const MUTE_ECHO_NS: i64 = 300_000_000;
+/// How often a decoder that hung is replaced; then the track is given up, as each costs time.
+const HANGS_LIMIT: u32 = 3;
 /// A source that sent nothing for this long has no rate, ns.
 const RATE_MEMORY_NS: i64 = 3_000_000_000;
 
@@ -51,6 +53,7 @@ pub struct VideoTrack {
     rate: SourceRate,
     last_arrival_ns: i64,
     given_up: bool,
+    hangs: u32,
     too_large: Option<(u32, u32)>,
 }
 
@@ -87,6 +90,7 @@ impl VideoTrack {
             rate: SourceRate::default(),
             last_arrival_ns: i64::MIN,
             given_up: false,
+            hangs: 0,
             too_large: None,
         }
     }
@@ -148,7 +152,7 @@ impl VideoTrack {
 
     /// Recording time of the next frame, ns.
     pub fn next_frame(&self, place: impl Fn(i64) -> Option<i64>) -> Option<i64> {
-        place(self.queue.front()?.frame.rtp)
+        Some(due_at(self.queue.front()?, place))
     }
 
     /// What has to be decoded for the picture of `until_ns`; `place` gives the recording time of
@@ -210,7 +214,13 @@ impl VideoTrack {
             });
         }
         match outcome.error.as_ref()? {
-            DecodeError::Stuck | DecodeError::Unsupported(_) => self.give_up(),
+            DecodeError::Unsupported(_) => self.give_up(),
+            DecodeError::Stuck if self.hangs >= HANGS_LIMIT => self.give_up(),
+            // The machine may have stood still, not the decoder.
+            DecodeError::Stuck => {
+                self.hangs += 1;
+                self.begin_again(decoding.len() - done);
+            }
             DecodeError::Failed(_) => self.begin_again(decoding.len() - done),
         }
         outcome.error
@@ -286,8 +296,10 @@ impl VideoTrack {
             .collect()
     }
 
+    /// Decodes no more; the tile shows a placeholder instead of a picture that stands still.
     fn give_up(&mut self) {
         self.given_up = true;
+        self.picture = None;
         self.decoder = None;
         self.queue.clear();
         self.queued_bytes = 0;
@@ -309,8 +321,13 @@ impl Replay {
 }
 
 /// When a frame is due: in its place, though not so early that what the log tells of the track's
-/// clock cannot be known yet.
+/// clock cannot be known yet, and not so late that a single wrong RTP time holds up the rest.
 fn due_at(queued: &Queued, place: impl Fn(i64) -> Option<i64>) -> i64 {
     let earliest = queued.arrival_ns.saturating_sub(HOLD_NS);
-    place(queued.frame.rtp).map_or(earliest, |time| time.max(earliest))
+    let latest = queued.arrival_ns.saturating_add(HOLD_NS);
+    place(queued.frame.rtp).map_or(earliest, |time| time.clamp(earliest, latest))
 }
+
+#[cfg(test)]
+#[path = "track_tests.rs"]
+mod tests;

@@ -96,7 +96,9 @@ impl AudioTrack {
             let Some(time_ns) = place(packet.rtp) else {
                 break;
             };
-            let target = samples(time_ns) - OPUS_DELAY;
+            // A single wrong RTP time must not hold up the rest.
+            let latest = packet.arrival_ns.saturating_add(HOLD_NS);
+            let target = samples(time_ns.min(latest)) - OPUS_DELAY;
             let needed = self
                 .placement
                 .needed_from(target)

@@ -18,6 +18,24 @@ pub struct Piece {
     pub data: Vec<u8>,
 }
 
+impl Clip {
+    /// The clip again and again; it is as long as its pieces, which are evenly spaced.
+    pub fn repeated(&self, times: u64) -> Self {
+        let step_ns = self.pieces[1].time_ns - self.pieces[0].time_ns;
+        let seconds = (self.pieces.last().unwrap().time_ns + step_ns).div_ceil(1_000_000_000);
+        let pieces = (0..times).flat_map(|round| {
+            self.pieces.iter().cloned().map(move |piece| Piece {
+                time_ns: piece.time_ns + round * seconds * 1_000_000_000,
+                ..piece
+            })
+        });
+        Self {
+            codec: self.codec,
+            pieces: pieces.collect(),
+        }
+    }
+}
+
 /// What a publisher's picture looks like.
 #[derive(Clone, Copy)]
 pub struct Look {
@@ -75,16 +93,28 @@ pub fn video(look: Look, seconds: u64) -> Clip {
 
 /// Encodes silence with a beep of 60 ms once a second, at `phase_ns`.
 pub fn beeps(pitch: f32, phase_ns: u64, amplitude: f32, seconds: u64) -> Clip {
-    let packets = (0..seconds * 50).map(move |index| {
-        let samples = (0..960).flat_map(move |sample| {
-            let position = index * 960 + sample;
-            let since_ns =
-                (position * 1_000_000_000 / 48_000 + 1_000_000_000 - phase_ns) % 1_000_000_000;
-            let since = since_ns as f32 / 1e9;
-            let loud = since < 0.06 && position * 1_000_000_000 / 48_000 >= phase_ns;
-            let value = (since * pitch * std::f32::consts::TAU).sin() * amplitude;
-            let value = if loud { (value * 32_767.0) as i16 } else { 0 };
-            value.to_le_bytes()
+    sound(seconds, move |time_ns| {
+        let since = ((time_ns + 1_000_000_000 - phase_ns) % 1_000_000_000) as f32 / 1e9;
+        let loud = since < 0.06 && time_ns >= phase_ns;
+        let value = (since * pitch * std::f32::consts::TAU).sin() * amplitude;
+        if loud { value } else { 0.0 }
+    })
+}
+
+/// Encodes a tone that goes on and on.
+pub fn tone(pitch: f32, amplitude: f32, seconds: u64) -> Clip {
+    sound(seconds, move |time_ns| {
+        let turns = time_ns as f64 / 1e9 * f64::from(pitch);
+        (turns.fract() * std::f64::consts::TAU).sin() as f32 * amplitude
+    })
+}
+
+/// Encodes the values that a function has at points of time, ns.
+fn sound(seconds: u64, value: impl Fn(u64) -> f32) -> Clip {
+    let packets = (0..seconds * 50).map(|index| {
+        let samples = (0..960).flat_map(|sample| {
+            let value = value((index * 960 + sample) * 1_000_000_000 / 48_000);
+            ((value * 32_767.0) as i16).to_le_bytes()
         });
         (index * 20_000_000, samples.collect())
     });

@@ -167,6 +167,29 @@ impl RoomLog {
         }
     }
 
+    /// Moves the RTP times of a track's frames that arrive within a stretch, ms.
+    pub fn shift_rtp(&mut self, track: TrackNumber, stretch: std::ops::Range<u64>, ticks: i64) {
+        for (time, body) in &mut self.records {
+            if let Body::Frame(frame) = body
+                && frame.track == track
+                && stretch.contains(&(*time / MS))
+            {
+                frame.rtp += ticks;
+            }
+        }
+    }
+
+    /// Lets all sender reports of a track tell the same time, ns.
+    pub fn set_reports(&mut self, track: TrackNumber, ntp_ns: i64) {
+        for (_, body) in &mut self.records {
+            if let Body::SenderReport(report) = body
+                && report.track == track
+            {
+                report.ntp_ns = ntp_ns;
+            }
+        }
+    }
+
     /// Joins a publisher with camera and microphone from its start on.
     pub fn publish(
         &mut self,

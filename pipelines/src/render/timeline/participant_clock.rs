@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::track_clock::TrackClock;
 use crate::log::{SenderReport, TrackInfo, TrackNumber};
@@ -8,15 +8,21 @@ use crate::log::{SenderReport, TrackInfo, TrackNumber};
 const SLEW_NS_PER_S: i64 = 2_000_000;
 /// A change beyond this is no drift: it is taken at once.
 const JUMP_NS: i64 = 200_000_000;
+/// Media that come this much later than those of another track, by what both tracks' reports say,
+/// cannot be shown with them any more: rather, the reports are of different clocks.
+const APART_NS: i64 = 3_000_000_000;
 
 /// Places the frames of one participant on the recording's time line.
 ///
 /// All tracks share one offset from the publisher's clock to recording time, so that sound and
 /// picture stay together; it comes from the least delay of any of them, so that publishers are
-/// together as well. A track without sender report is placed by its own least delay.
+/// together as well. A track without sender report, or with reports of another clock, is placed by
+/// its own least delay.
 #[derive(Clone, Debug, Default)]
 pub struct ParticipantClock {
     tracks: BTreeMap<TrackNumber, TrackClock>,
+    /// Tracks whose reports cannot be of the same clock as the others'.
+    apart: BTreeSet<TrackNumber>,
     /// Recording time minus publisher's clock, and when it was last brought up to date, ns.
     offset: Option<(i64, i64)>,
 }
@@ -30,6 +36,7 @@ impl ParticipantClock {
 
     pub fn remove_track(&mut self, track: TrackNumber) {
         self.tracks.remove(&track);
+        self.apart.remove(&track);
     }
 
     /// Learns from the arrival of a frame.
@@ -57,6 +64,7 @@ impl ParticipantClock {
         let by_reports = clock
             .publisher_time(rtp)
             .zip(self.offset)
+            .filter(|_| !self.apart.contains(&track))
             .map(|(time, (offset, _))| time.saturating_add(offset));
         by_reports.or_else(|| clock.arrival_time(rtp))
     }
@@ -64,14 +72,21 @@ impl ParticipantClock {
     /// Brings the shared offset nearer to the least delay; `at_once` when the tracks that count
     /// have changed.
     fn follow(&mut self, now_ns: i64, at_once: bool) {
-        let Some(target) = self
+        let delays = self
             .tracks
-            .values()
-            .filter_map(|track| track.least_delay(now_ns))
-            .min()
-        else {
+            .iter()
+            .filter_map(|(&number, track)| Some((number, track.least_delay(now_ns)?)));
+        let delays: Vec<(TrackNumber, i64)> = delays.collect();
+        let Some(target) = delays.iter().map(|&(_, delay)| delay).min() else {
             return;
         };
+        for (number, delay) in delays {
+            if delay.saturating_sub(target) > APART_NS {
+                self.apart.insert(number);
+            } else {
+                self.apart.remove(&number);
+            }
+        }
         let Some((offset, updated)) = self.offset else {
             self.offset = Some((target, now_ns));
             return;

@@ -305,3 +305,48 @@ fn a_stall_of_the_network_does_not_shift_the_timeline() {
         assert!((placed - sent - 40 * MS).abs() < 5 * MS, "{step}");
     }
 }
+
+#[test]
+fn a_queue_on_the_way_does_not_shift_the_timeline() {
+    // For three seconds everything is eight tenths of a second late: still in time for its place.
+    let mut clock = ParticipantClock::default();
+    clock.add_track(&info(AUDIO, TrackKind::Audio, 48_000));
+    for step in 0..600i64 {
+        let sent = step * 20 * MS;
+        let queued = (4 * SECOND..7 * SECOND).contains(&sent);
+        let arrival = sent + if queued { 800 * MS } else { 0 } + 40 * MS;
+        clock.arrival(AUDIO, arrival, step * 960);
+        let placed = clock.place(AUDIO, step * 960).unwrap();
+        assert!((placed - sent - 40 * MS).abs() < 5 * MS, "{step}");
+    }
+}
+
+#[test]
+fn reports_of_another_clock_do_not_part_sound_and_picture() {
+    for off in [-3_600 * SECOND, 3_600 * SECOND, i64::MIN / 2, i64::MAX / 2] {
+        let mut clock = ParticipantClock::default();
+        clock.add_track(&info(AUDIO, TrackKind::Audio, 48_000));
+        clock.add_track(&info(VIDEO, TrackKind::Video, 90_000));
+        for step in 0..1_500i64 {
+            let sent = step * 20 * MS;
+            clock.arrival(AUDIO, sent + 40 * MS, step * 960);
+            clock.arrival(VIDEO, sent + 45 * MS, step * 1_800);
+            if step % 50 == 49 {
+                let report = |track, rtp, ntp_ns| SenderReport { track, rtp, ntp_ns };
+                let audio = report(AUDIO, step * 960, sent + PUBLISHER_EPOCH);
+                let video = report(VIDEO, step * 1_800, off.saturating_add(sent));
+                clock.report(audio, sent + 45 * MS);
+                clock.report(video, sent + 45 * MS);
+            }
+            for (track, rtp) in [(AUDIO, step * 960), (VIDEO, step * 1_800)] {
+                let placed = clock.place(track, rtp).unwrap();
+                assert!(
+                    (placed - sent).abs() < 60 * MS,
+                    "{off}: track {track} is placed at {} ms at {} ms",
+                    placed / MS,
+                    sent / MS
+                );
+            }
+        }
+    }
+}

@@ -6,7 +6,9 @@ use crate::log::{SenderReport, TrackKind};
 /// 200 ppm off is followed within 4 ms, long enough to see a moment without queues.
 const WINDOW_NS: i64 = 20_000_000_000;
 /// A frame that is later than this does not fit the timeline, if those after it do not either.
-const LATE_NS: i64 = 400_000_000;
+/// What queues on the way hold up for less is still in time for its place, as the render stays
+/// behind, and must not move the timeline.
+const LATE_NS: i64 = 1_200_000_000;
 /// For how long frames must be late before the timeline is given up.
 const PATIENCE_NS: i64 = 400_000_000;
 /// A frame that is earlier than this cannot have been sent yet.

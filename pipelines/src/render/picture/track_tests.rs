@@ -1,0 +1,119 @@
+use std::time::Duration;
+
+use super::*;
+use crate::log::{Codec, TrackKind, TrackSource};
+use crate::render::decode::DecodeWorker;
+use crate::render::testing::{Look, video};
+
+const MS: i64 = 1_000_000;
+
+/// A track that got all frames of a clip of 15 frames in a second, one key frame at its beginning;
+/// arrival is capture.
+fn track(codec: Codec) -> VideoTrack {
+    let info = TrackInfo {
+        track: 1,
+        id: "TR_1".into(),
+        participant: "PA_1".into(),
+        kind: TrackKind::Video,
+        source: TrackSource::Camera,
+        codec,
+        clock_rate: 90_000,
+        muted: false,
+    };
+    let look = Look {
+        codec,
+        ..Look::default()
+    };
+    let mut track = VideoTrack::new(info);
+    for piece in video(look, 3).pieces {
+        let frame = Frame {
+            track: 1,
+            keyframe: piece.keyframe,
+            contiguous: true,
+            rtp: (piece.time_ns * 90_000 / 1_000_000_000) as i64,
+            payload: piece.data.into(),
+        };
+        track.receive(frame, piece.time_ns as i64);
+    }
+    track
+}
+
+fn due(track: &mut VideoTrack, until_ms: i64) -> Task {
+    track
+        .due(until_ms * MS, |rtp| Some(rtp_to_ns(rtp, 90_000)))
+        .unwrap()
+        .unwrap()
+}
+
+fn decode(track: &mut VideoTrack, until_ms: i64) -> usize {
+    let task = due(track, until_ms);
+    let count = task.input.len();
+    let outcome = DecodeWorker::new(Duration::from_secs(20)).run(vec![task]);
+    for outcome in outcome {
+        assert_eq!(track.decoded(outcome), None);
+    }
+    count
+}
+
+/// The decoder fails at the first of the frames that are due.
+fn fail(track: &mut VideoTrack, until_ms: i64, error: DecodeError) {
+    due(track, until_ms);
+    let outcome = Outcome {
+        output: Vec::new(),
+        error: Some(error.clone()),
+    };
+    assert_eq!(track.decoded(outcome), Some(error));
+}
+
+#[test]
+fn after_an_error_the_picture_goes_on_from_the_last_key_frame() {
+    for codec in [Codec::Vp8, Codec::H264] {
+        let mut track = track(codec);
+        assert_eq!(decode(&mut track, 1_000), 16, "frames up to a second");
+        let before = track.picture().unwrap().serial;
+        fail(&mut track, 1_070, DecodeError::Failed("broken".into()));
+        // The sixteen frames before the one that failed, and the next.
+        assert_eq!(decode(&mut track, 1_140), 17);
+        let shown = track.picture().unwrap().serial - before;
+        assert!((1..=2).contains(&shown), "no burst: {shown} pictures");
+        assert_eq!(decode(&mut track, 1_210), 1, "replayed once only");
+    }
+}
+
+#[test]
+fn an_error_in_the_replay_waits_for_a_key_frame() {
+    let mut track = track(Codec::Vp8);
+    decode(&mut track, 1_000);
+    fail(&mut track, 1_070, DecodeError::Failed("broken".into()));
+    fail(
+        &mut track,
+        1_140,
+        DecodeError::Failed("broken again".into()),
+    );
+    let due = track.due(2_000 * MS, |rtp| Some(rtp_to_ns(rtp, 90_000)));
+    assert!(
+        due.unwrap().is_none(),
+        "no frame is of use without a key frame"
+    );
+    assert!(track.picture().is_some(), "the last picture stays");
+}
+
+#[test]
+fn a_decoder_that_hung_is_replaced_and_at_last_given_up() {
+    let mut track = track(Codec::Vp8);
+    decode(&mut track, 500);
+    fail(&mut track, 570, DecodeError::Stuck);
+    decode(&mut track, 640);
+    assert!(track.picture().is_some());
+    for step in 1..=HANGS_LIMIT as i64 {
+        fail(&mut track, 640 + 140 * step - 70, DecodeError::Stuck);
+        if step < i64::from(HANGS_LIMIT) {
+            decode(&mut track, 640 + 140 * step);
+        }
+    }
+    assert!(
+        track.picture().is_none(),
+        "a placeholder instead of a picture that stands still"
+    );
+    assert_eq!(track.frames_per_second(0), None);
+}
