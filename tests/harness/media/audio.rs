@@ -17,10 +17,6 @@ const FRAME_SAMPLES: u32 = 960;
 const AMPLITUDE: f64 = 0.35;
 const FADE_SECONDS: f64 = 0.002;
 
-/// The encoder's look-ahead at 48 kHz (libopus, audio mode): a decoder's output is that much
-/// later than the input. The beep is put that much earlier, so that it is heard on the second.
-const LOOKAHEAD_SAMPLES: u32 = 312;
-
 /// One second of Opus packets of 20 ms with one beep, to be repeated.
 #[derive(Debug)]
 pub struct AudioLoop {
@@ -44,7 +40,8 @@ impl AudioLoop {
     }
 }
 
-/// The sample that a decoder is to put out at `position` of a second.
+/// The sample that the microphone takes at `position` of a second. As with real publishers, a
+/// decoder puts it out later by the look-ahead of the encoder.
 fn sample(pitch: u32, position: u32) -> i16 {
     let time = f64::from(position % SAMPLE_RATE) / f64::from(SAMPLE_RATE);
     if time >= BEEP_SECONDS {
@@ -62,7 +59,7 @@ fn encode(pitch: u32) -> AudioLoop {
         .map(|frame| RawBuffer {
             data: (0..FRAME_SAMPLES)
                 .flat_map(|offset| {
-                    let position = frame * FRAME_SAMPLES + offset + LOOKAHEAD_SAMPLES;
+                    let position = frame * FRAME_SAMPLES + offset;
                     sample(pitch, position).to_le_bytes()
                 })
                 .collect(),

@@ -62,7 +62,7 @@ fn busy_h264_loop_repeats_and_flashes_on_the_second() {
 }
 
 #[test]
-fn beep_is_heard_on_the_second() {
+fn beep_begins_on_the_second() {
     let audio = AudioLoop::get(700);
     let rounds: Vec<_> = (0..3).flat_map(|_| audio.packets.iter().cloned()).collect();
     let decoded = decode(
@@ -84,7 +84,9 @@ fn beep_is_heard_on_the_second() {
         .clone()
         .find(|&index| samples[index].abs() > 0.1)
         .expect("a beep");
-    let error_ms = (onset as f64 - 96_000.0) / 48.0;
+    // What libopus looks ahead at 48 kHz; whoever plays the packets has to make up for it.
+    let delay = 312.0;
+    let error_ms = (onset as f64 - 96_000.0 - delay) / 48.0;
     assert!(error_ms.abs() < 2.0, "the beep is {error_ms} ms off");
     let end = around
         .rev()
