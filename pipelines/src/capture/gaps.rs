@@ -5,13 +5,23 @@ use crate::log::LogEvent;
 /// How long after the connection is back the first frame may take, nanoseconds.
 const FIRST_FRAME_AFTER_NS: u64 = 1_000_000_000;
 
+/// A shorter one is told by the frames alone, nanoseconds.
+const SHORTEST_NS: u64 = 1_000_000_000;
+
+/// An interruption is noticed at most this long after its last frame, nanoseconds.
+const NOTICED_AFTER_NS: u64 = 10_000_000_000;
+
 /// Finds out from when to when nothing was captured.
 #[derive(Debug, Default)]
 pub struct Gaps {
     outage: Option<Outage>,
     /// When the disk became too slow, nanoseconds of recording time.
     dropping_since: Option<u64>,
+    /// Since when media may be away because the connection is lost.
+    interrupted_since: Option<u64>,
     last_frame_ns: Option<u64>,
+    /// Until when gaps are told already, nanoseconds of recording time.
+    told_until_ns: u64,
 }
 
 #[derive(Debug)]
@@ -26,6 +36,7 @@ impl Gaps {
     /// Media was away from `from_ns` on and can flow again since `restored_ns`. The gap lasts until
     /// the next frame, if one comes soon.
     pub fn restored(&mut self, from_ns: u64, restored_ns: u64, reason: &'static str) {
+        self.interrupted_since = None;
         let from_ns = match &self.outage {
             // The one before brought no frame either.
             Some(earlier) => earlier.from_ns.min(from_ns),
@@ -38,11 +49,37 @@ impl Gaps {
         });
     }
 
-    /// A frame is about to be appended.
-    pub fn frame(&mut self, now_ns: u64) -> Option<LogEvent> {
+    /// The connection is lost; media may be, too.
+    pub fn interrupted(&mut self, now_ns: u64) {
+        let last_frame = self.last_frame_ns.unwrap_or(0);
+        let flowing = now_ns.saturating_sub(last_frame) < NOTICED_AFTER_NS;
+        let since_ns = if flowing { last_frame } else { now_ns };
+        self.interrupted_since.get_or_insert(since_ns);
+    }
+
+    /// The connection is back, media was never lost.
+    pub fn uninterrupted(&mut self) {
+        self.interrupted_since = None;
+    }
+
+    /// A frame is about to be appended. When packets before it never arrived, `lost_since` is when
+    /// its track had its last frame.
+    pub fn frame(&mut self, now_ns: u64, lost_since: Option<u64>) -> Option<LogEvent> {
         self.last_frame_ns = Some(now_ns);
-        let outage = self.outage.take()?;
-        Some(gap(outage.from_ns, now_ns, outage.reason))
+        let told = match self.outage.take() {
+            Some(outage) => gap(outage.from_ns, now_ns, outage.reason),
+            // The connection failed for a time too short to be given up. It is told once, not for
+            // each track.
+            None => {
+                let from_ns = lost_since?.max(self.told_until_ns);
+                if now_ns.saturating_sub(from_ns) < SHORTEST_NS {
+                    return None;
+                }
+                gap(from_ns, now_ns, "packets_lost")
+            }
+        };
+        self.told_until_ns = now_ns;
+        Some(told)
     }
 
     /// A frame was dropped because the disk is slow.
@@ -64,20 +101,25 @@ impl Gaps {
         Some(gap(outage.from_ns, outage.restored_ns, outage.reason))
     }
 
-    /// The recording ends; `source_lost` tells that its source never came back.
-    pub fn end(&mut self, now_ns: u64, source_lost: bool) -> Vec<LogEvent> {
-        let connection = match self.outage.take() {
-            Some(outage) => Some(gap(outage.from_ns, outage.restored_ns, outage.reason)),
-            None if source_lost => self
-                .last_frame_ns
-                .map(|last| gap(last, now_ns, "connection_lost")),
-            None => None,
+    /// The recording ends, perhaps before the connection came back.
+    pub fn end(&mut self, now_ns: u64) -> Vec<LogEvent> {
+        let connection = match (self.outage.take(), self.interrupted_since.take()) {
+            (Some(outage), None) => Some(gap(outage.from_ns, outage.restored_ns, outage.reason)),
+            (outage, Some(since_ns)) => {
+                let last_frame = self.last_frame_ns.unwrap_or(0);
+                let since_ns = outage.map_or(since_ns, |outage| outage.from_ns.min(since_ns));
+                let from_ns = since_ns.max(last_frame);
+                (now_ns.saturating_sub(from_ns) >= SHORTEST_NS)
+                    .then(|| gap(from_ns, now_ns, "connection_lost"))
+            }
+            (None, None) => None,
         };
         connection.into_iter().chain(self.kept(now_ns)).collect()
     }
 }
 
-fn gap(from_ns: u64, to_ns: u64, reason: &str) -> LogEvent {
+/// Nothing was captured in that stretch of recording time, nanoseconds.
+pub fn gap(from_ns: u64, to_ns: u64, reason: &str) -> LogEvent {
     LogEvent::Gap {
         from_ns,
         to_ns: to_ns.max(from_ns),
@@ -97,8 +139,8 @@ mod tests {
         gaps.restored(SECOND, 3 * SECOND, "connection_lost");
         assert_eq!(gaps.tick(3 * SECOND + 1), None);
         let expected = gap(SECOND, 3 * SECOND + 200, "connection_lost");
-        assert_eq!(gaps.frame(3 * SECOND + 200), Some(expected));
-        assert_eq!(gaps.frame(3 * SECOND + 300), None);
+        assert_eq!(gaps.frame(3 * SECOND + 200, None), Some(expected));
+        assert_eq!(gaps.frame(3 * SECOND + 300, None), None);
     }
 
     #[test]
@@ -116,7 +158,7 @@ mod tests {
         gaps.restored(SECOND, 2 * SECOND, "connection_lost");
         gaps.restored(2 * SECOND, 4 * SECOND, "connection_lost");
         assert_eq!(
-            gaps.frame(5 * SECOND),
+            gaps.frame(5 * SECOND, None),
             Some(gap(SECOND, 5 * SECOND, "connection_lost"))
         );
     }
@@ -124,12 +166,54 @@ mod tests {
     #[test]
     fn a_source_that_never_came_back_leaves_a_gap_to_the_end() {
         let mut gaps = Gaps::default();
-        gaps.frame(SECOND);
+        gaps.frame(SECOND, None);
+        gaps.interrupted(2 * SECOND);
         assert_eq!(
-            gaps.end(9 * SECOND, true),
+            gaps.end(9 * SECOND),
             [gap(SECOND, 9 * SECOND, "connection_lost")]
         );
-        assert!(Gaps::default().end(SECOND, false).is_empty());
+        assert!(Gaps::default().end(SECOND).is_empty());
+    }
+
+    #[test]
+    fn a_connection_lost_while_media_still_flows_leaves_no_gap() {
+        let mut gaps = Gaps::default();
+        gaps.frame(SECOND, None);
+        gaps.interrupted(2 * SECOND);
+        gaps.frame(5 * SECOND, None);
+        assert!(gaps.end(5 * SECOND + 1).is_empty());
+        gaps.interrupted(6 * SECOND);
+        gaps.uninterrupted();
+        assert!(gaps.end(60 * SECOND).is_empty());
+    }
+
+    #[test]
+    fn in_a_silent_room_the_interruption_begins_when_it_was_noticed() {
+        let mut gaps = Gaps::default();
+        gaps.frame(SECOND, None);
+        gaps.interrupted(60 * SECOND);
+        assert_eq!(
+            gaps.end(70 * SECOND),
+            [gap(60 * SECOND, 70 * SECOND, "connection_lost")]
+        );
+    }
+
+    #[test]
+    fn a_silence_that_cost_packets_is_told_once_and_one_that_did_not_is_no_gap() {
+        let mut gaps = Gaps::default();
+        assert_eq!(gaps.frame(9 * SECOND, None), None);
+        let a_moment_ago = Some(9 * SECOND);
+        assert_eq!(gaps.frame(9 * SECOND + SECOND / 2, a_moment_ago), None);
+        // Another track went on.
+        assert_eq!(gaps.frame(13 * SECOND, None), None);
+        assert_eq!(
+            gaps.frame(14 * SECOND, Some(10 * SECOND)),
+            Some(gap(10 * SECOND, 14 * SECOND, "packets_lost"))
+        );
+        assert_eq!(
+            gaps.frame(14 * SECOND + SECOND / 2, Some(10 * SECOND)),
+            None
+        );
     }
 
     #[test]

@@ -101,7 +101,8 @@ fn choose<'a>(
     let videos = tracks.filter(|track| track.kind == TrackKind::Video);
     let shares = videos
         .clone()
-        .filter(|track| track.source == TrackSource::ScreenShare)
+        // A muted one is not shown.
+        .filter(|track| track.source == TrackSource::ScreenShare && !track.muted)
         .count();
     // All tiles of a kind have one size.
     let layout = arrange(canvas.width, canvas.height, participants, shares);
@@ -217,6 +218,14 @@ mod tests {
         share.layer_heights = vec![360, 720];
         let tracks = [camera("a", 1280, 720), share];
         assert_eq!(layers(2, &tracks), ["low", "high"]);
+    }
+
+    #[test]
+    fn a_muted_screen_share_leaves_the_cameras_large() {
+        let mut share = camera("share", 1920, 1080);
+        share.source = TrackSource::ScreenShare;
+        share.muted = true;
+        assert_eq!(layers(1, &[camera("a", 1280, 720), share]), ["high"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod recording;
 mod sink;
 mod timeline;
 mod track;
+mod tracks;
 mod writer;
 
 pub use process::run;

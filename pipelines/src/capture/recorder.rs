@@ -1,17 +1,19 @@
 //! Turns what a source tells into log records. Pure: time comes in, records go out.
 
-use std::collections::HashMap;
+mod media;
+
+use std::time::Instant;
 
 use crate::control::{EndReason, ParticipantStatus};
-use crate::log::{Body, Codec, Frame, LogEvent, Record, SenderReport, TrackKind, TrackNumber};
-use crate::sources::{Participant, Publication, SourceEvent, SourceFrame, TrackId, picture_size};
+use crate::log::{LogEvent, TrackKind, TrackNumber};
+use crate::sources::{Participant, Publication, SourceEvent, TrackId};
 
 use super::clock::{Moment, RecordingClock};
 use super::earlier::Earlier;
-use super::gaps::Gaps;
-use super::sink::{RecordSink, event, put};
-use super::timeline::Placed;
+use super::gaps::{Gaps, gap};
+use super::sink::{RecordSink, event};
 use super::track::{Logged, Track};
+use super::tracks::Tracks;
 
 /// What else has to be done about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +34,7 @@ pub enum Reaction {
 pub struct Recorder {
     clock: RecordingClock,
     participants: Vec<Participant>,
-    tracks: HashMap<TrackId, Track>,
-    /// In the order of publication.
-    order: Vec<TrackId>,
-    last_track: TrackNumber,
+    tracks: Tracks,
     gaps: Gaps,
     first_frame_wall_ns: Option<i64>,
     frames: u64,
@@ -76,9 +75,7 @@ impl Recorder {
         Self {
             clock,
             participants,
-            tracks: HashMap::new(),
-            order: Vec::new(),
-            last_track,
+            tracks: Tracks::new(last_track),
             gaps: Gaps::default(),
             first_frame_wall_ns: None,
             frames: 0,
@@ -140,13 +137,19 @@ impl Recorder {
                 if let Some(since) = media_lost_since {
                     let from_ns = self.clock.at(since);
                     self.gaps.restored(from_ns, now.time_ns, "connection_lost");
-                    for track in self.tracks.values_mut() {
+                    for track in self.tracks.iter_mut() {
                         track.interrupted = true;
                     }
+                } else {
+                    self.gaps.uninterrupted();
                 }
                 Reaction::Nothing
             }
-            SourceEvent::Interrupted | SourceEvent::Ended(_) => Reaction::Nothing,
+            SourceEvent::Interrupted => {
+                self.gaps.interrupted(now.time_ns);
+                Reaction::Nothing
+            }
+            SourceEvent::Ended(_) => Reaction::Nothing,
         }
     }
 
@@ -157,9 +160,15 @@ impl Recorder {
         }
     }
 
+    /// The process could not run since then: what came meanwhile may have found no room to wait.
+    pub fn stalled(&mut self, since: Instant, now: Moment, sink: &mut impl RecordSink) {
+        let told = gap(self.clock.at(since), now.time_ns, "stalled");
+        event(sink, now, told);
+    }
+
     /// Ends the log.
     pub fn end(&mut self, reason: EndReason, now: Moment, sink: &mut impl RecordSink) {
-        for gap in self.gaps.end(now.time_ns, reason == EndReason::SourceLost) {
+        for gap in self.gaps.end(now.time_ns) {
             event(sink, now, gap);
         }
         event(sink, now, LogEvent::RecordingEnded { reason });
@@ -172,10 +181,7 @@ impl Recorder {
 
     /// All published tracks, in the order of publication.
     pub fn publications(&self) -> impl Iterator<Item = &Publication> + Clone {
-        self.order
-            .iter()
-            .filter_map(|id| self.tracks.get(id))
-            .map(|track| &track.publication)
+        self.tracks.iter().map(|track| &track.publication)
     }
 
     /// Frames appended, all tracks.
@@ -202,9 +208,8 @@ impl Recorder {
                 identity: participant.identity.clone(),
                 name: participant.name.clone(),
                 tracks: self
-                    .order
+                    .tracks
                     .iter()
-                    .filter_map(|id| self.tracks.get(id))
                     .filter(|track| track.publication.participant == participant.id)
                     .map(|track| track.status(&layer))
                     .collect(),
@@ -220,8 +225,7 @@ impl Recorder {
     ) -> Reaction {
         let id = publication.id.clone();
         let codec = publication.codec;
-        self.order.push(id.clone());
-        self.tracks.insert(id.clone(), Track::new(publication));
+        self.tracks.insert(Track::new(publication));
         if let Some(codec) = codec {
             self.log_track(&id, codec, None, now, sink);
         }
@@ -247,7 +251,6 @@ impl Recorder {
     }
 
     fn unpublished(&mut self, id: &TrackId, now: Moment, sink: &mut impl RecordSink) -> Reaction {
-        self.order.retain(|known| known != id);
         let Some(track) = self.tracks.remove(id) else {
             return Reaction::Nothing;
         };
@@ -269,6 +272,7 @@ impl Recorder {
             return Reaction::Nothing;
         };
         track.publication.muted = muted;
+        track.last_frame_ns = None;
         if let Some(Logged { number: track, .. }) = track.logged {
             let told = if muted {
                 LogEvent::TrackMuted { track }
@@ -294,119 +298,6 @@ impl Recorder {
         } else {
             Reaction::Nothing
         }
-    }
-
-    fn frame(&mut self, frame: SourceFrame, now: Moment, sink: &mut impl RecordSink) -> Reaction {
-        let Some(track) = self.tracks.get_mut(&frame.id) else {
-            log::debug!("a frame of the unknown track {}", frame.id);
-            return Reaction::Nothing;
-        };
-        track.packets_lost += frame.packets_lost;
-        let placed = track
-            .timeline
-            .place(frame.rtp, frame.clock_rate, now.time_ns);
-        let follows = matches!(placed, Placed::Continues(_));
-        let logged = track
-            .logged
-            .filter(|logged| logged.codec == frame.codec && (follows || track.frames == 0));
-        let logged = match logged {
-            Some(logged) => logged,
-            None => self.log_track(&frame.id, frame.codec, Some(frame.clock_rate), now, sink),
-        };
-        if let Some(gap) = self.gaps.frame(now.time_ns) {
-            event(sink, now, gap);
-        }
-        // Borrowed anew: announcing a track needs the whole recorder.
-        let Some(track) = self.tracks.get_mut(&frame.id) else {
-            return Reaction::Nothing;
-        };
-        let is_video = track.publication.kind == TrackKind::Video;
-        let contiguous = frame.contiguous && !track.interrupted;
-        let (Placed::Continues(rtp) | Placed::Begins(rtp)) = placed;
-        let bytes = frame.payload.len() as u64;
-        let size = (is_video && frame.keyframe)
-            .then(|| picture_size(frame.codec, &frame.payload))
-            .flatten();
-        let record = Record {
-            time_ns: now.time_ns,
-            wall_ns: now.wall_ns,
-            body: Body::Frame(Frame {
-                track: logged.number,
-                keyframe: frame.keyframe,
-                contiguous,
-                rtp,
-                payload: frame.payload,
-            }),
-        };
-        if !sink.append(record, is_video) {
-            track.interrupted = true;
-            self.gaps.dropped(now.time_ns);
-            return Reaction::Nothing;
-        }
-        let first = track.frames == 0;
-        track.interrupted = false;
-        track.frames += 1;
-        track.bytes += bytes;
-        if let Some((width, height)) = size {
-            track.width = width;
-            track.height = height;
-        }
-        self.frames += 1;
-        self.bytes += bytes;
-        self.first_frame_wall_ns.get_or_insert(now.wall_ns);
-        if is_video && let Some(gap) = self.gaps.kept(now.time_ns) {
-            event(sink, now, gap);
-        }
-        match (is_video, frame.keyframe) {
-            (true, true) => Reaction::KeyframeArrived(frame.id),
-            (true, false) if first || !follows || !contiguous => Reaction::KeyframeWanted(frame.id),
-            _ => Reaction::Nothing,
-        }
-    }
-
-    fn sender_report(
-        &mut self,
-        id: &TrackId,
-        rtp: u32,
-        ntp_ns: i64,
-        now: Moment,
-        sink: &mut impl RecordSink,
-    ) {
-        let Some(track) = self.tracks.get(id) else {
-            return;
-        };
-        if let (Some(logged), Some(rtp)) = (track.logged, track.timeline.extend(rtp)) {
-            let body = Body::SenderReport(SenderReport {
-                track: logged.number,
-                rtp,
-                ntp_ns,
-            });
-            put(sink, now, body);
-        }
-    }
-
-    /// Announces a track, under a new number when the log knows it already.
-    fn log_track(
-        &mut self,
-        id: &TrackId,
-        codec: Codec,
-        clock_rate: Option<u32>,
-        now: Moment,
-        sink: &mut impl RecordSink,
-    ) -> Logged {
-        self.last_track = self.last_track.wrapping_add(1);
-        let logged = Logged {
-            number: self.last_track,
-            codec,
-        };
-        if let Some(track) = self.tracks.get_mut(id) {
-            if let Some(Logged { number: track, .. }) = track.logged.replace(logged) {
-                event(sink, now, LogEvent::TrackRemoved { track });
-            }
-            let info = track.info(logged, clock_rate);
-            event(sink, now, LogEvent::TrackAdded(info));
-        }
-        logged
     }
 }
 

@@ -3,6 +3,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
+use crate::log::{Body, Codec, Frame, Record};
+use crate::sources::SourceFrame;
 
 #[derive(Default)]
 struct Log {
@@ -342,6 +344,44 @@ fn sender_reports_are_extended_like_frames_and_need_one() {
 }
 
 #[test]
+fn a_report_of_a_clock_that_no_frame_has_shown_yet_is_left_out() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.tell(
+        3000,
+        SourceEvent::Restored {
+            media_lost_since: Some(room.start + Duration::from_millis(1010)),
+            settings_lost: true,
+        },
+    );
+    let before = room.log.records.len();
+    room.tell(
+        3001,
+        SourceEvent::SenderReport {
+            id: camera(),
+            rtp: 3_000_000_000,
+            ntp_ns: 7,
+        },
+    );
+    assert_eq!(room.log.records.len(), before);
+}
+
+#[test]
+fn a_stop_while_the_connection_is_lost_tells_the_gap() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.tell(2000, SourceEvent::Interrupted);
+    room.recorder
+        .end(EndReason::Stopped, at(9000), &mut room.log);
+    let expected = LogEvent::Gap {
+        from_ns: 1000 * MS,
+        to_ns: 9000 * MS,
+        reason: "connection_lost".to_owned(),
+    };
+    assert!(room.log.events().contains(&&expected));
+}
+
+#[test]
 fn going_on_in_a_log_closes_its_tracks_and_tells_the_gap() {
     let clock = RecordingClock::new(Instant::now(), 9_000 * MS);
     let mut log = Log::default();
@@ -381,6 +421,7 @@ fn going_on_in_a_log_closes_its_tracks_and_tells_the_gap() {
 fn the_last_record_is_the_end() {
     let mut room = room();
     room.frame(1000, video(0, true));
+    room.tell(2000, SourceEvent::Interrupted);
     room.recorder
         .end(EndReason::SourceLost, at(4000), &mut room.log);
     let events = room.log.events();

@@ -20,6 +20,9 @@ use super::writer::LogThread;
 /// Time between two snapshots of an unchanged state.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A process that wakes up so much too late was stopped by somebody, or its machine was.
+const STALL: Duration = Duration::from_secs(2);
+
 /// How long a sealed recording whose room is gone waits for its server to come and read.
 const AFTER_THE_ROOM: Duration = Duration::from_secs(10);
 
@@ -182,7 +185,10 @@ impl Recording {
                 self.layers.room_changed(now);
                 self.note_who_is_there(now);
             }
-            Reaction::KeyframeExpected(id) => self.keyframes.expect(&id, now),
+            Reaction::KeyframeExpected(id) => {
+                self.keyframes.expect(&id, now);
+                self.layers.room_changed(now);
+            }
             Reaction::KeyframeWanted(id) => self.keyframes.want(&id, now),
             Reaction::KeyframeArrived(id) => self.keyframes.arrived(&id),
             Reaction::VideoStopped(id) => {
@@ -220,10 +226,15 @@ impl Recording {
     /// Does what is due.
     async fn on_time(&mut self, control: &Control) -> Next {
         let now = Instant::now();
-        if now < self.next_wake() {
+        let wake = self.next_wake();
+        if now < wake {
             return Next::GoOn;
         }
         if self.is_open() {
+            if now.duration_since(wake) >= STALL {
+                log::warn!("this process could not run for {:.1?}", now - wake);
+                self.recorder.stalled(wake, self.clock.now(), &mut self.log);
+            }
             self.ask_for_media(now);
             self.recorder.tick(self.clock.now(), &mut self.log);
             let facts = Facts {

@@ -14,6 +14,8 @@ pub struct Track {
     pub timeline: Timeline,
     /// The next frame does not follow the one before.
     pub interrupted: bool,
+    /// Arrival of the last frame since it was unmuted, nanoseconds of recording time.
+    pub last_frame_ns: Option<u64>,
     pub frames: u64,
     pub bytes: u64,
     pub packets_lost: u64,
@@ -36,6 +38,7 @@ impl Track {
             logged: None,
             timeline: Timeline::default(),
             interrupted: false,
+            last_frame_ns: None,
             frames: 0,
             bytes: 0,
             packets_lost: 0,

@@ -291,7 +291,15 @@ impl Worker {
     }
 
     fn append(&mut self, record: &Record) -> Result<(), LogError> {
-        self.writer.append(record)?;
+        match self.writer.append(record) {
+            Ok(()) => {}
+            // It alone cannot be kept: what publishers send must not end a recording.
+            Err(error @ (LogError::TooLarge(_) | LogError::Event(_))) => {
+                log::warn!("left out of the log: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
         self.unsynced = true;
         self.last_record_ns = self.last_record_ns.max(record.time_ns);
         Ok(())
@@ -300,7 +308,10 @@ impl Worker {
     /// Tells of silence, flushes and syncs.
     fn keep_up(&mut self) -> Result<(), LogError> {
         let now = self.clock.now();
-        if now.time_ns.saturating_sub(self.last_record_ns) >= TICK_AFTER_NS {
+        let silent = now.time_ns.saturating_sub(self.last_record_ns) >= TICK_AFTER_NS;
+        // What came while the disk was slow is older than a tick of now and goes first: its times
+        // would be lost, because time in the log does not go back.
+        if silent && self.shared.queue().is_empty() {
             self.append(&Record {
                 time_ns: now.time_ns,
                 wall_ns: now.wall_ns,

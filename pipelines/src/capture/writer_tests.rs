@@ -124,6 +124,50 @@ fn waiting_for_the_disk() -> LogThread {
     }
 }
 
+#[tokio::test]
+async fn a_frame_that_no_log_can_hold_costs_only_itself() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut log, _) = start(folder.path());
+    log.append(frame(1, crate::log::MAX_PAYLOAD_BYTES + 1), true);
+    log.append(frame(2, 10), true);
+    log.seal().await;
+    assert_eq!(log.failure(), None);
+    drop(log);
+    let sizes: Vec<usize> = read(folder.path()).iter().map(media_bytes).collect();
+    assert!(sizes.contains(&10), "{sizes:?}");
+}
+
+#[test]
+fn what_waits_is_written_with_its_own_time_and_not_that_of_a_tick() {
+    let folder = tempfile::tempdir().expect("folder");
+    let settings = LogSettings::default();
+    let log = folder.path().join("log");
+    let shared = Arc::new(Shared::default());
+    let second = Duration::from_secs(1);
+    let mut worker = Worker {
+        shared: shared.clone(),
+        writer: LogWriter::create_at(&log, ID, settings, 0).expect("log"),
+        journal: None,
+        clock: RecordingClock::new(Instant::now(), 5_000_000_000),
+        sync_interval: second,
+        last_sync: Instant::now(),
+        last_record_ns: 0,
+        unsynced: false,
+        finished: false,
+    };
+    // The disk was slow for three seconds and this came meanwhile.
+    shared
+        .queue()
+        .push_back(Item::Record(frame(2_000_000_000, 10)));
+    worker.keep_up().expect("written");
+    let waiting = shared.queue().pop_front().expect("a record");
+    worker.handle(waiting);
+    worker.keep_up().expect("written");
+    let records = read(folder.path());
+    assert_eq!(records[0].time_ns, 2_000_000_000);
+    assert_eq!(records[1].body, Body::Tick);
+}
+
 #[test]
 fn a_slow_disk_costs_video_first_and_events_never() {
     let mut log = waiting_for_the_disk();

@@ -72,6 +72,8 @@ impl MediaSession {
             id: offer.id,
             ..Default::default()
         };
+        self.injected
+            .retain(|id| named.values().any(|known| known == id));
         self.tracks = named;
         self.offer = Some(offer);
         self.answer = Some(answer.clone());

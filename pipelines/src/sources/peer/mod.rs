@@ -1,6 +1,7 @@
 //! A WebRTC peer that only receives: ICE, DTLS and RTP by str0m on UDP sockets of ours.
 
 mod frame;
+mod reachability;
 mod sockets;
 
 use std::io;
@@ -12,10 +13,11 @@ use str0m::change::SdpOffer;
 use str0m::error::RtcError;
 use str0m::media::{KeyframeRequestKind, MediaData, Mid};
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::log::Codec;
 use frame::PacketCounter;
+use reachability::Reachability;
 use sockets::Sockets;
 
 /// The most that a datagram can hold on the paths of the internet.
@@ -41,7 +43,7 @@ pub enum PeerError {
 pub enum PeerEvent {
     /// ICE and DTLS are up.
     Connected,
-    /// The other side does not answer connectivity checks any more, or does again.
+    /// Nothing comes from the other side any more, or does again.
     Reachable(bool),
     Frame(PeerFrame),
     SenderReport {
@@ -78,8 +80,7 @@ pub struct Peer {
     early_candidates: Vec<Candidate>,
     negotiated: bool,
     connected: bool,
-    reachable: bool,
-    last_received: Option<Instant>,
+    reachability: Reachability,
     packets: PacketCounter,
 }
 
@@ -104,8 +105,7 @@ impl Peer {
             early_candidates: Vec::new(),
             negotiated: false,
             connected: false,
-            reachable: false,
-            last_received: None,
+            reachability: Reachability::default(),
             packets: PacketCounter::default(),
         };
         peer.open_towards(server)?;
@@ -187,12 +187,12 @@ impl Peer {
 
     /// Whether media can arrive.
     pub fn is_connected(&self) -> bool {
-        self.connected && self.reachable
+        self.connected && self.reachability.is_reachable()
     }
 
     /// When the last packet of any kind arrived.
     pub fn last_received(&self) -> Option<Instant> {
-        self.last_received
+        self.reachability.last_received()
     }
 
     /// Drives the connection until there is something to tell. Nothing is lost when the future is
@@ -216,17 +216,26 @@ impl Peer {
                 }
                 std::future::pending::<()>().await;
             }
+            let wake = match self.reachability.silent_at() {
+                Some(silent_at) if self.connected => deadline.min(silent_at),
+                _ => deadline,
+            };
             let received = tokio::select! {
                 biased;
                 received = self.sockets.receive(self.buffer.as_mut_slice()) => Some(received),
-                () = tokio::time::sleep_until(deadline.into()) => None,
+                () = tokio::time::sleep_until(wake.into()) => None,
             };
+            let was_reachable = self.reachability.is_reachable();
             let handled = match received {
                 Some((length, from, to)) => self.receive(length, from, to),
-                None => self.rtc.handle_input(Input::Timeout(Instant::now())),
+                None => self.time_passed(Instant::now()),
             };
             if let Err(error) = handled {
                 log::debug!("a packet was refused: {error}");
+            }
+            let reachable = self.reachability.is_reachable();
+            if reachable != was_reachable {
+                return PeerEvent::Reachable(reachable);
             }
         }
     }
@@ -257,8 +266,15 @@ impl Peer {
         if !self.rtc.accepts(&input) {
             return Ok(());
         }
-        self.last_received = Some(now);
+        self.reachability.received(now);
         self.rtc.handle_input(input)
+    }
+
+    fn time_passed(&mut self, now: Instant) -> Result<(), RtcError> {
+        if self.connected {
+            self.reachability.time_passed(now);
+        }
+        self.rtc.handle_input(Input::Timeout(now))
     }
 
     fn translate(&mut self, event: Event) -> Option<PeerEvent> {
@@ -267,7 +283,12 @@ impl Peer {
                 self.connected = true;
                 Some(PeerEvent::Connected)
             }
-            Event::IceConnectionStateChange(state) => self.reachability(state),
+            Event::IceConnectionStateChange(state) => {
+                let was_reachable = self.reachability.is_reachable();
+                self.reachability.ice_changed(state);
+                let reachable = self.reachability.is_reachable();
+                (reachable != was_reachable).then_some(PeerEvent::Reachable(reachable))
+            }
             Event::MediaData(data) => Some(PeerEvent::Frame(self.frame(data))),
             Event::SenderFeedback(feedback) => {
                 let ntp = feedback
@@ -288,17 +309,6 @@ impl Peer {
             }
             _ => None,
         }
-    }
-
-    fn reachability(&mut self, state: IceConnectionState) -> Option<PeerEvent> {
-        let reachable = match state {
-            IceConnectionState::Connected | IceConnectionState::Completed => true,
-            IceConnectionState::Disconnected => false,
-            _ => return None,
-        };
-        let changed = self.reachable != reachable;
-        self.reachable = reachable;
-        changed.then_some(PeerEvent::Reachable(reachable))
     }
 
     fn frame(&mut self, data: MediaData) -> PeerFrame {

@@ -17,8 +17,12 @@ use super::{LivekitSource, Phase};
 const SILENCE: Duration = Duration::from_secs(4);
 
 impl LivekitSource {
-    /// Media can flow (again).
+    /// A part of the path for media is there (again).
     pub(super) fn on_media_path(&mut self) {
+        if !self.media.is_connected() {
+            // ICE alone carries nothing: encryption comes after it.
+            return;
+        }
         match self.phase {
             Phase::Live(_) => {
                 self.phase = Phase::Live(None);
@@ -28,7 +32,6 @@ impl LivekitSource {
             // It came back by itself while signalling was never lost.
             Phase::Waiting(_, _)
                 if self.signal.is_some()
-                    && self.media.is_connected()
                     && self.recovery.is_some_and(|recovery| recovery.is_fresh()) =>
             {
                 self.recovered();
@@ -38,9 +41,18 @@ impl LivekitSource {
     }
 
     pub(super) fn on_signal_lost(&mut self) {
-        // Closing is part of resuming, and an old connection says nothing about a new one.
-        if matches!(self.phase, Phase::Live(_) | Phase::AwaitingMedia(_)) {
-            self.interrupt(Attempt::Resume, Instant::now());
+        match self.phase {
+            Phase::Live(_) | Phase::AwaitingMedia(_) => {
+                self.interrupt(Attempt::Resume, Instant::now());
+            }
+            // Both are lost: that media comes back does not bring signalling back.
+            Phase::Waiting(_, _) => {
+                if let Some(recovery) = &mut self.recovery {
+                    recovery.begun();
+                }
+            }
+            // Closing is part of resuming, and an old connection says nothing about a new one.
+            Phase::Resuming | Phase::Joining(_) | Phase::Ended => {}
         }
     }
 
@@ -84,6 +96,10 @@ impl LivekitSource {
                 self.media = session.media;
                 let events = self.room.replace(session.joined.other_participants);
                 self.tell(events);
+                if self.released {
+                    // It may have asked for everything before it was released.
+                    self.unsubscribe(self.room.track_ids());
+                }
                 self.phase = Phase::AwaitingMedia(Instant::now() + MEDIA_TIMEOUT);
             }
             Err(failure) => self.after_failure(Attempt::Rejoin, &failure),
