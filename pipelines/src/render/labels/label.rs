@@ -1,6 +1,7 @@
 //! The name of a participant on a translucent strip.
 
 use pangocairo::pango::{self, EllipsizeMode, Weight};
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::surface::{draw, rounded_rectangle, text_layout};
 use super::text::one_line;
@@ -31,7 +32,7 @@ pub fn label(text: &str, max_width: u32, height: u32) -> Result<Overlay, LabelEr
     let strip = f64::from(height);
     let padding = strip * PADDING;
     let room = f64::from(max_width) - 2.0 * padding;
-    let layout = text_layout(&line, strip * FONT_SIZE, Weight::Medium)?;
+    let layout = drawable(&line, strip * FONT_SIZE)?;
     layout.set_ellipsize(EllipsizeMode::End);
     layout.set_width((room * f64::from(pango::SCALE)) as i32);
     let (_, logical) = layout.extents();
@@ -63,6 +64,28 @@ pub fn label(text: &str, max_width: u32, height: u32) -> Result<Overlay, LabelEr
         alpha,
         luma,
     })
+}
+
+/// Lays out a line without the signs that no installed font has, which would be boxes; all of it
+/// if that would leave nothing of the name.
+fn drawable(line: &str, size: f64) -> Result<pango::Layout, LabelError> {
+    let laid_out = |text: &str| text_layout(text, size, Weight::Medium);
+    let layout = laid_out(line)?;
+    if layout.unknown_glyphs_count() == 0 {
+        return Ok(layout);
+    }
+    let mut known = String::new();
+    for grapheme in line.graphemes(true) {
+        if laid_out(grapheme)?.unknown_glyphs_count() == 0 {
+            known.push_str(grapheme);
+        }
+    }
+    let known = one_line(&known);
+    if known.chars().any(char::is_alphanumeric) {
+        laid_out(&known)
+    } else {
+        Ok(layout)
+    }
 }
 
 /// The least even number of pixels that holds `width`.
@@ -99,6 +122,17 @@ mod tests {
             assert_eq!(overlay.luma.len(), overlay.alpha.len());
             assert!(bright_pixels(&overlay) > 20, "{name} is not visible");
         }
+    }
+
+    #[test]
+    fn signs_without_a_font_leave_no_boxes_beside_a_name() {
+        // A private-use character, which no font is expected to have.
+        let box_only = label("\u{10fff0}", 300, 28).unwrap();
+        assert!(bright_pixels(&box_only) > 20, "something stands for a name");
+        assert_eq!(
+            label("\u{10fff0} Grace \u{10fff0}", 300, 28).unwrap(),
+            label("Grace", 300, 28).unwrap()
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct View {
     shown: Shown,
     fitted: Rect,
     converter: Option<Converter>,
-    name: Option<(u32, Overlay)>,
+    name: Option<Overlay>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,27 +84,39 @@ impl View {
         Ok(true)
     }
 
-    /// Writes the name into the lower left corner of what was drawn.
+    /// Writes the name into the lower left corner of what was drawn; one too long for a narrow
+    /// picture into the middle, beyond its edges.
     pub fn write_name(&mut self, canvas: &mut Canvas) -> Result<(), LabelError> {
         // By the size that a camera's picture has in the tile, so that names do not change theirs.
         let camera = self.place.height.min(self.place.width * 9 / 16);
-        let height = (camera / 12).clamp(16, 40) & !1;
+        let height = (camera / 16 + 9).clamp(16, 40) & !1;
         let margin = (height / 4) & !1;
-        let room = self.fitted.width.saturating_sub(2 * margin);
         if self.fitted.height < height + 2 * margin {
             return Ok(());
         }
-        if self.name.as_ref().is_none_or(|(width, _)| *width != room) {
-            self.name = Some((room, label(&self.tile.label, room, height)?));
+        let room = self.place.width.saturating_sub(2 * margin);
+        if self.name.is_none() {
+            self.name = Some(label(&self.tile.label, room, height)?);
         }
-        if let Some((_, overlay)) = self
-            .name
-            .as_ref()
-            .filter(|(_, overlay)| !overlay.is_empty())
-        {
-            let bottom = self.fitted.y + self.fitted.height - margin;
-            canvas.blend(overlay, self.fitted.x + margin, bottom - overlay.height);
-        }
+        let Some(overlay) = self.name.as_ref().filter(|overlay| !overlay.is_empty()) else {
+            return Ok(());
+        };
+        let top = self.fitted.y + self.fitted.height - margin - overlay.height;
+        let left = if overlay.width + 2 * margin <= self.fitted.width {
+            self.fitted.x + margin
+        } else {
+            let line = Rect {
+                y: top,
+                height: overlay.height,
+                ..self.place
+            };
+            // Or it would be laid upon what it left beside the picture the last time.
+            for border in beside(line, self.fitted) {
+                canvas.clear(border);
+            }
+            self.place.x + (((self.place.width - overlay.width) / 2) & !1)
+        };
+        canvas.blend(overlay, left, top);
         Ok(())
     }
 
@@ -128,6 +140,22 @@ impl View {
         converter.frame_ref(&source, &mut canvas.frame_mut().as_mut_video_frame_ref());
         Ok(())
     }
+}
+
+/// What of a line lies left and right of a picture.
+fn beside(line: Rect, picture: Rect) -> [Rect; 2] {
+    let right = picture.x + picture.width;
+    [
+        Rect {
+            width: picture.x - line.x,
+            ..line
+        },
+        Rect {
+            x: right,
+            width: line.x + line.width - right,
+            ..line
+        },
+    ]
 }
 
 fn converter(

@@ -131,11 +131,13 @@ fn picture(look: Look, index: u64, time_ns: u64) -> Vec<u8> {
     let since = (time_ns + 1_000_000_000 - look.phase_ns) % 1_000_000_000;
     let flash =
         time_ns >= look.phase_ns && since + 1_000_000 < 2_000_000_000 / u64::from(look.frame_rate);
-    let mut data = vec![if flash { 235 } else { look.luma }; width * height];
+    // Rows begin at multiples of four bytes.
+    let stride = width.next_multiple_of(4);
+    let mut data = vec![if flash { 235 } else { look.luma }; stride * height];
     if !flash {
         let bar = (index as usize * 7) % width;
         let mut noise = index.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        for (row, line) in data.chunks_mut(width).enumerate() {
+        for (row, line) in data.chunks_mut(stride).enumerate() {
             if look.busy {
                 // Blocks that move and shimmer, as a camera's picture of a busy room does.
                 for (column, value) in line.iter_mut().enumerate() {
@@ -151,7 +153,7 @@ fn picture(look: Look, index: u64, time_ns: u64) -> Vec<u8> {
             line[bar..(bar + 12).min(width)].fill(look.luma.saturating_sub(30));
         }
     }
-    let chroma = width.div_ceil(2) * height.div_ceil(2);
+    let chroma = width.div_ceil(2).next_multiple_of(4) * height.div_ceil(2);
     data.extend(std::iter::repeat_n(110, chroma));
     data.extend(std::iter::repeat_n(140, chroma));
     data

@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use crate::render::testing::{Look, Publisher, RoomLog, beeps, video};
+use crate::log::{Codec, TrackSource};
+use crate::render::testing::{Look, Publisher, RoomLog, beeps, job, video};
+use crate::render::{RenderControl, render};
 
 /// Writes the log of two publishers that costs are measured with: `TAPEDECK_BUSY_LOG=FOLDER`, with
 /// `TAPEDECK_BUSY_RATE` frames in a second or 15, `TAPEDECK_BUSY_MINUTES` long or 40 s; then the
@@ -38,4 +40,87 @@ fn busy_log() {
         );
     }
     log.write(Path::new(&folder), rounds * 40_000);
+}
+
+/// Renders rooms of many shapes, to be looked at: `TAPEDECK_GALLERY=FOLDER`.
+#[test]
+#[ignore = "makes material to be looked at"]
+fn gallery() {
+    const NAMES: [&str; 9] = [
+        "Ada Lovelace",
+        "참가자 이름",
+        "مشارك رقم واحد",
+        "👩‍💻 Grace 🎉",
+        "A very long name that goes on and on, as some people's and most companies' names do, Ltd.",
+        "Bob",
+        "日本語の名前",
+        "Ω",
+        "device-0001-8f2c",
+    ];
+    let folder = std::env::var("TAPEDECK_GALLERY").unwrap();
+    let looks = [
+        (640, 360),
+        (360, 640),
+        (640, 480),
+        (640, 360),
+        (320, 180),
+        (1280, 720),
+    ]
+    .map(|(width, height)| Look {
+        width,
+        height,
+        busy: true,
+        phase_ns: 999_000_000,
+        ..Look::default()
+    });
+    let clips = looks.map(|look| video(look, 1));
+    for (participants, shares) in [
+        (1, 0),
+        (2, 0),
+        (3, 0),
+        (4, 0),
+        (5, 0),
+        (7, 0),
+        (9, 0),
+        (0, 1),
+        (1, 1),
+        (5, 1),
+        (5, 2),
+        (12, 1),
+    ] {
+        let mut log = RoomLog::new();
+        let ids = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L"];
+        for (index, id) in ids.into_iter().enumerate().take(participants) {
+            let publisher = Publisher {
+                id,
+                name: NAMES[index % NAMES.len()],
+                ..Publisher::default()
+            };
+            log.join(0, &publisher);
+            // Every fourth camera is off.
+            if index % 4 != 3 {
+                let track = index as u16 + 1;
+                log.add_track(0, &publisher, track, TrackSource::Camera, Codec::Vp8);
+                log.media(&publisher, track, &clips[index % 4], |_| true);
+            }
+        }
+        for share in 0..shares {
+            let publisher = Publisher {
+                id: ids[share],
+                name: NAMES[share],
+                ..Publisher::default()
+            };
+            let track = 50 + share as u16;
+            log.add_track(0, &publisher, track, TrackSource::ScreenShare, Codec::Vp8);
+            log.media(&publisher, track, &clips[5], |_| true);
+        }
+        let work = tempfile::tempdir().unwrap();
+        log.write(work.path(), 900);
+        let mut job = job(work.path());
+        (job.settings.canvas.width, job.settings.canvas.height) = (1280, 720);
+        job.settings.video_bitrate = 8_000_000;
+        let output = render(&job, &RenderControl::default()).unwrap();
+        let name = format!("{participants}-participants-{shares}-shares.mp4");
+        std::fs::copy(&output.path, Path::new(&folder).join(name)).unwrap();
+    }
 }

@@ -213,3 +213,37 @@ fn a_screen_share_takes_the_large_area() {
     };
     assert!(decoded.flashes(camera).len() >= 2);
 }
+
+#[test]
+fn a_long_name_reaches_beyond_a_narrow_picture_and_stays_as_it_is() {
+    let mut log = RoomLog::new();
+    let ada = Publisher {
+        name: "A name far too long for a picture that narrow",
+        ..Publisher::default()
+    };
+    log.join(0, &ada);
+    log.add_track(0, &ada, 1, TrackSource::Camera, Codec::Vp8);
+    let look = Look {
+        width: 90,
+        height: 180,
+        phase_ns: 999_000_000,
+        ..Look::default()
+    };
+    log.media(&ada, 1, &video(look, 3), |_| true);
+    let (decoded, _) = rendered(&log, 3_000);
+    // Left of the picture, which is 180 pixels wide in the middle of 640.
+    let beside = Rect {
+        x: 180,
+        y: 330,
+        width: 40,
+        height: 24,
+    };
+    let brightness: Vec<f64> = decoded
+        .brightness(beside)
+        .into_iter()
+        .filter_map(|(time, luma)| (time > 0.5).then_some(luma))
+        .collect();
+    let (first, last) = (brightness[0], brightness[brightness.len() - 1]);
+    assert!(first > 22.0, "the name is there: {first}");
+    assert!((first - last).abs() < 4.0, "from {first} to {last}");
+}

@@ -13,6 +13,8 @@ const LATE_NS: i64 = 1_200_000_000;
 const PATIENCE_NS: i64 = 400_000_000;
 /// A frame that is earlier than this cannot have been sent yet.
 const EARLY_NS: i64 = 1_000_000_000;
+/// No NTP time is further from 1970; sums of such times stay within an `i64`.
+const NTP_LIMIT_NS: u64 = 1 << 62;
 /// Arrivals older than this say nothing about the present.
 const STALE_NS: i64 = 40_000_000_000;
 
@@ -81,6 +83,9 @@ impl TrackClock {
     /// Learns from a sender report. Returns whether the track's place in time may have changed at
     /// once.
     pub fn report(&mut self, report: SenderReport) -> bool {
+        if report.ntp_ns.unsigned_abs() > NTP_LIMIT_NS {
+            return false;
+        }
         let Some(clock) = &mut self.reports else {
             self.reports = Some(ReportClock::new(
                 self.clock_rate,
