@@ -181,9 +181,9 @@ pub struct TrackStatus {
     pub source: String,
     /// `vp8`, `h264`, `opus`, …
     pub codec: String,
-    /// Pixels; 0 for audio and before the first key frame.
+    /// Pixels; 0 for audio, before the first key frame, and for VP9 and AV1.
     pub width: u32,
-    /// Pixels; 0 for audio and before the first key frame.
+    /// Pixels; 0 for audio, before the first key frame, and for VP9 and AV1.
     pub height: u32,
     /// The simulcast layer asked for: `low`, `medium`, `high`, or empty.
     pub layer: String,

@@ -8,6 +8,8 @@ use std::io::Write;
 pub fn init_logging(recording_id: &str, room_name: &str) -> Result<(), log::SetLoggerError> {
     let recording = format!("{recording_id} {}", one_line(room_name));
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        // At trace it writes requests out, and with them the room's token.
+        .filter_module("tungstenite", log::LevelFilter::Info)
         .write_style(env_logger::WriteStyle::Never)
         .format(move |line, record| {
             writeln!(
