@@ -47,6 +47,8 @@ fn start_logging(level: &str) {
     env_logger::Builder::new()
         // Tells no more than we do ourselves at the start.
         .filter_module("actix_server", log::LevelFilter::Warn)
+        // What is wrong with a request is its sender's error, who gets it as an answer.
+        .filter_module("actix_http", log::LevelFilter::Off)
         .parse_filters(filters.as_deref().unwrap_or(level))
         .format_timestamp_millis()
         .init();

@@ -55,6 +55,8 @@ pub enum StartError {
     Room(#[from] RoomError),
     #[error("{0}")]
     Capacity(String),
+    #[error("the recording was stopped before it began")]
+    Stopped,
     #[error("capture was not in the room within {0} s")]
     Timeout(u64),
     #[error("{0}")]

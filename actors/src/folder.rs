@@ -2,7 +2,8 @@
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -129,6 +130,43 @@ impl DataFolder {
             .any(|role| self.socket(id, *role).exists())
     }
 
+    /// Removes the sockets of recordings that are none of `ids`, at which nobody listens; tells
+    /// which in the log. A deletion or a crash can leave them behind; nothing depends on it.
+    pub fn remove_stray_sockets<'a>(&self, ids: impl Iterator<Item = &'a str> + Clone) {
+        let entries = match fs::read_dir(self.root.join("run")) {
+            Ok(entries) => entries,
+            Err(error) => return log::warn!("the folder of sockets cannot be read: {error}"),
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let is_known = ids.clone().any(|id| {
+                [Role::Capture, Role::Render]
+                    .iter()
+                    .any(|role| self.socket(id, *role) == path)
+            });
+            if is_known || !entry.file_type().is_ok_and(|kind| kind.is_socket()) {
+                continue;
+            }
+            match UnixStream::connect(&path) {
+                Ok(_) => log::warn!(
+                    "{} belongs to no recording that is known, but a process listens at it: it is left alone",
+                    path.display()
+                ),
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                    match fs::remove_file(&path) {
+                        Ok(()) => log::warn!(
+                            "{} belonged to no recording and nobody listened at it: it is removed",
+                            path.display()
+                        ),
+                        Err(error) => log::warn!("cannot remove {}: {error}", path.display()),
+                    }
+                }
+                // Gone meanwhile, or not ours.
+                Err(_) => {}
+            }
+        }
+    }
+
     /// Whether the folder of a recording holds more than the manifest.
     pub fn has_leftovers(&self, id: &str) -> bool {
         let more = |entry: io::Result<fs::DirEntry>| {
@@ -147,6 +185,22 @@ pub struct FolderLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stray_sockets_are_removed_unless_somebody_listens() {
+        use std::os::unix::net::UnixListener;
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = DataFolder::prepare(temporary.path()).unwrap();
+        let socket = |id| folder.socket(id, Role::Capture);
+        drop(UnixListener::bind(socket("EG_known")).unwrap());
+        drop(UnixListener::bind(socket("EG_stray")).unwrap());
+        let _listens = UnixListener::bind(socket("EG_lives")).unwrap();
+        std::fs::write(temporary.path().join("run/note"), b"").unwrap();
+        folder.remove_stray_sockets(["EG_known"].into_iter());
+        assert!(socket("EG_known").exists() && socket("EG_lives").exists());
+        assert!(temporary.path().join("run/note").exists());
+        assert!(!socket("EG_stray").exists());
+    }
 
     #[test]
     fn refuses_a_path_too_long_for_sockets_and_says_the_limit() {

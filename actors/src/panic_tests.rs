@@ -47,7 +47,7 @@ async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
     let fixture = Fixture::new().await;
     let started = fixture.recorder.start(request("room")).await.unwrap();
     let pids = async || {
-        let live = fixture.recorder.live().await;
+        let live = fixture.recorder.live().await.unwrap();
         let pids: Vec<_> = live
             .first()?
             .processes
@@ -91,6 +91,7 @@ async fn those_who_wait_for_an_end_do_not_notice_a_panic() {
             .recorder
             .list(filter, None, 1)
             .await
+            .unwrap()
             .recordings
             .pop()
     })
@@ -131,7 +132,7 @@ async fn a_registry_that_panics_still_knows_its_sessions() {
     );
     assert!(before.send(Panic).await.is_err());
     wait_until("the session is made anew", async || {
-        let live = fixture.recorder.live().await;
+        let live = fixture.recorder.live().await.unwrap();
         live.first()?.capture.is_some().then_some(())
     })
     .await;

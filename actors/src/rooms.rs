@@ -18,7 +18,7 @@ pub enum RoomError {
     Unreachable(String),
     #[error("the media server refused the keys: {0}")]
     Refused(String),
-    #[error("the media server did not answer in time")]
+    #[error("the media server did not answer in time: check LIVEKIT_URL and that it runs")]
     Timeout,
 }
 

@@ -15,7 +15,11 @@ async fn refused_start(room: &str) -> (Fixture, StartError, Manifest) {
     )
     .await;
     let error = fixture.recorder.start(request(room)).await.unwrap_err();
-    let page = fixture.recorder.list(ListFilter::default(), None, 9).await;
+    let page = fixture
+        .recorder
+        .list(ListFilter::default(), None, 9)
+        .await
+        .unwrap();
     let manifest = page.recordings[0].clone();
     fixture.no_process_left().await;
     let id = manifest.id.clone();
@@ -43,6 +47,7 @@ async fn an_unknown_room_leaves_nothing() {
             .recorder
             .list(ListFilter::default(), None, 9)
             .await
+            .unwrap()
             .recordings
             .is_empty()
     );
@@ -111,7 +116,7 @@ async fn a_stop_before_the_first_moment_aborts() {
     })
     .await;
     assert_eq!(stopped.state, RecordingState::Aborted);
-    assert!(starting.await.unwrap().is_err());
+    assert_eq!(starting.await.unwrap(), Err(StartError::Stopped));
     fixture.no_process_left().await;
 }
 
@@ -232,7 +237,7 @@ async fn a_store_that_fails_is_tried_until_it_works() {
     let stopped = fixture.recorder.stop("room").await.unwrap();
     assert_eq!(stopped.state, RecordingState::Uploading);
     let troubled = wait_until("the trouble is told", async || {
-        fixture.recorder.get(&started.id).await?.error
+        fixture.recorder.get(&started.id).await.unwrap()?.error
     })
     .await;
     assert!(troubled.contains("as the test says"), "{troubled}");

@@ -80,6 +80,7 @@ async fn stops_at_once_with_starts_leave_nothing_behind() {
         .recorder
         .list(ListFilter::default(), None, 99)
         .await
+        .unwrap()
         .recordings
     {
         assert!(manifest.state.is_final(), "{:?}", manifest.state);

@@ -22,7 +22,7 @@ async fn a_recording_is_started_stopped_delivered_and_cleaned_up() {
         "on the disk before the answer"
     );
 
-    let live = recorder.live().await;
+    let live = recorder.live().await.unwrap();
     assert_eq!(live.len(), 1);
     assert!(
         live[0]
@@ -61,7 +61,7 @@ async fn a_recording_is_started_stopped_delivered_and_cleaned_up() {
             .then_some(())
     })
     .await;
-    assert!(recorder.live().await.is_empty());
+    assert!(recorder.live().await.unwrap().is_empty());
 }
 
 #[actix_rt::test]
@@ -75,7 +75,7 @@ async fn the_room_is_left_only_when_the_file_is_listed() {
     fixture
         .wait_for(&started.id, RecordingState::Uploading)
         .await;
-    let live = fixture.recorder.live().await;
+    let live = fixture.recorder.live().await.unwrap();
     assert!(
         live[0]
             .processes
@@ -147,7 +147,13 @@ async fn a_second_stop_waits_for_the_same_end() {
         Err(StopError::NotRecording)
     );
     assert_eq!(
-        fixture.recorder.get(&started.id).await.unwrap().state,
+        fixture
+            .recorder
+            .get(&started.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .state,
         RecordingState::Complete
     );
 }
@@ -205,7 +211,11 @@ async fn lists_are_newest_first_with_a_cursor() {
             .wait_for(&started.id, RecordingState::Complete)
             .await;
     }
-    let first = fixture.recorder.list(ListFilter::default(), None, 2).await;
+    let first = fixture
+        .recorder
+        .list(ListFilter::default(), None, 2)
+        .await
+        .unwrap();
     let rooms: Vec<_> = first
         .recordings
         .iter()
@@ -215,7 +225,8 @@ async fn lists_are_newest_first_with_a_cursor() {
     let second = fixture
         .recorder
         .list(ListFilter::default(), first.next_cursor, 2)
-        .await;
+        .await
+        .unwrap();
     assert_eq!(second.recordings.len(), 1);
     assert_eq!(second.recordings[0].room_name, "a+room-ends");
     assert_eq!(second.next_cursor, None);
@@ -228,6 +239,7 @@ async fn lists_are_newest_first_with_a_cursor() {
             .recorder
             .list(filter, None, 9)
             .await
+            .unwrap()
             .recordings
             .len(),
         1
@@ -241,6 +253,7 @@ async fn lists_are_newest_first_with_a_cursor() {
             .recorder
             .list(filter, None, 9)
             .await
+            .unwrap()
             .recordings
             .is_empty()
     );
@@ -258,7 +271,7 @@ async fn deleting_removes_everything_and_is_refused_while_live() {
     fixture.no_process_left().await;
     fixture.recorder.delete(&started.name).await.unwrap();
     assert!(!fixture.work(&started.id).exists());
-    assert!(fixture.recorder.get(&started.id).await.is_none());
+    assert!(fixture.recorder.get(&started.id).await.unwrap().is_none());
     assert!(
         fixture
             .recorder
@@ -272,6 +285,7 @@ async fn deleting_removes_everything_and_is_refused_while_live() {
             .recorder
             .list(ListFilter::default(), None, 9)
             .await
+            .unwrap()
             .recordings
             .is_empty()
     );

@@ -149,9 +149,11 @@ impl Loading {
                 section.insert(key.name.clone(), value.clone());
             }
             if let Err(error) = table.try_into::<Settings>() {
-                let reason = match key.is_secret() {
-                    true => "not a text".to_owned(),
-                    false => error.message().to_owned(),
+                let reason = match (key.is_secret(), value) {
+                    (true, _) => "not a text".to_owned(),
+                    // The parser tells the type of the field instead of its bounds.
+                    (false, Value::Integer(number)) => format!("{number} is out of range"),
+                    (false, _) => error.message().to_owned(),
                 };
                 self.mistakes.push(format!(
                     "{}: {key_name}: {reason}",

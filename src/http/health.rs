@@ -1,12 +1,12 @@
 //! Whether the server lives, and whether it can record.
 
-use std::io::Write as _;
-use std::path::Path;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde_json::json;
+
+use crate::serve::try_to_write;
 
 use super::refusal::Refusal;
 use super::services::Services;
@@ -47,14 +47,4 @@ pub async fn ready(services: web::Data<Services>) -> Result<HttpResponse, Refusa
         ))),
         Err(_) => Err(unready("The data folder could not be tried".to_owned())),
     }
-}
-
-fn try_to_write(folder: &Path) -> std::io::Result<()> {
-    let path = folder.join(".ready");
-    std::fs::File::create(&path)?.write_all(b"ready\n")?;
-    std::fs::remove_file(&path).or_else(|error| match error.kind() {
-        // Another request was faster.
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })
 }

@@ -13,9 +13,14 @@ pub trait Recordings: Send + Sync {
     async fn start(&self, request: StartRequest) -> Result<Manifest, StartError>;
     async fn stop(&self, room_name: &str) -> Result<Manifest, StopError>;
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError>;
-    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page;
-    async fn get(&self, id: &str) -> Option<Manifest>;
-    async fn live(&self) -> Vec<LiveSession>;
+    async fn list(
+        &self,
+        filter: ListFilter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page, String>;
+    async fn get(&self, id: &str) -> Result<Option<Manifest>, String>;
+    async fn live(&self) -> Result<Vec<LiveSession>, String>;
     async fn delete(&self, name: &str) -> Result<(), DeleteError>;
     async fn ready(&self) -> Result<(), String>;
 }
@@ -34,15 +39,20 @@ impl Recordings for Recorder {
         self.delivered(filter).await
     }
 
-    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page {
+    async fn list(
+        &self,
+        filter: ListFilter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page, String> {
         self.list(filter, cursor, limit).await
     }
 
-    async fn get(&self, id: &str) -> Option<Manifest> {
+    async fn get(&self, id: &str) -> Result<Option<Manifest>, String> {
         self.get(id).await
     }
 
-    async fn live(&self) -> Vec<LiveSession> {
+    async fn live(&self) -> Result<Vec<LiveSession>, String> {
         self.live().await
     }
 

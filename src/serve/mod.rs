@@ -6,6 +6,8 @@ mod listeners;
 mod port_holder;
 mod signals;
 
+pub use data_folder::try_to_write;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +24,10 @@ use crate::livekit::{Credentials, LivekitRooms};
 /// Handlers only translate, so two threads are enough.
 const WORKERS: usize = 2;
 
+/// Open connections of clients. Each may have a file open as well, and the manifests of recordings
+/// need descriptors whatever clients do.
+const MOST_CONNECTIONS: usize = 1_024;
+
 /// How long open answers may take when the server ends, s.
 const HTTP_SHUTDOWN_TIMEOUT_S: u64 = 3;
 
@@ -34,11 +40,15 @@ pub enum ServeError {
     Listen(#[from] listeners::ListenError),
     #[error(transparent)]
     DataFolder(#[from] data_folder::DataFolderError),
+    #[error(transparent)]
+    RecordingsFolder(#[from] data_folder::RecordingsFolderError),
     #[error("{0}; check storage.recordings_path (RECORDINGS_PATH)")]
     Store(#[from] StoreError),
     #[error("livekit.url: {0}")]
     Livekit(String),
-    #[error("the recorder cannot use the data folder {folder}: {source}")]
+    #[error(
+        "the recorder cannot use the data folder {folder}: {source}; check data.dir (TAPEDECK_DATA_DIR)"
+    )]
     Recorder {
         folder: String,
         source: std::io::Error,
@@ -63,7 +73,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     // Before anything else is touched: a port in use is most often this server, running already.
     let sockets = listeners::bind(&addresses)?;
     let data_dir = data_folder::prepare(&settings.data)?;
-    let recordings_dir = data_dir.join(&settings.storage.recordings_path);
+    let recordings_dir = data_folder::recordings(&data_dir, &settings.storage)?;
     let store: Arc<dyn RecordingStore> = Arc::new(DiskStore::open(&recordings_dir)?);
 
     let address = settings
@@ -124,6 +134,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
             .wrap(from_fn(http::share))
     })
     .workers(WORKERS)
+    .max_connections(MOST_CONNECTIONS / WORKERS)
     .shutdown_timeout(HTTP_SHUTDOWN_TIMEOUT_S)
     .disable_signals();
     for socket in sockets {

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use actix_web::web::Data;
-use tapedeck_actors::Recorder;
+use tapedeck_actors::{LiveSession, Recorder};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::http::Services;
@@ -39,7 +39,7 @@ pub async fn wait(recorder: &Recorder, services: &Data<Services>, finish_timeout
 }
 
 async fn hand_over(recorder: &Recorder) {
-    match recorder.live().await.len() {
+    match live(recorder).await.len() {
         0 => log::info!("the server ends"),
         running => log::info!(
             "the server ends; recordings that go on until the next server takes over: {running}"
@@ -53,7 +53,7 @@ async fn finish(
     interrupt: &mut Signal,
     terminate: &mut Signal,
 ) {
-    let running = recorder.live().await.len();
+    let running = live(recorder).await.len();
     if running == 0 {
         log::info!("the server ends");
         return;
@@ -68,7 +68,7 @@ async fn finish(
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    match recorder.live().await.len() {
+    match live(recorder).await.len() {
         0 => log::info!("all recordings are finished, the server ends"),
         unfinished => log::warn!("the server ends; recordings left to the next one: {unfinished}"),
     }
@@ -78,7 +78,7 @@ async fn finish(
 async fn tell_progress(recorder: &Recorder) {
     loop {
         actix_rt::time::sleep(PROGRESS_EVERY).await;
-        for session in recorder.live().await {
+        for session in live(recorder).await {
             let rendered_s = session
                 .render
                 .as_ref()
@@ -88,11 +88,19 @@ async fn tell_progress(recorder: &Recorder) {
                 .as_ref()
                 .map_or(0, |capture| capture.duration_ms / 1_000);
             log::info!(
-                "{} room {}: {:?}, {rendered_s} of {length_s} s rendered",
+                "{} ({}): {}, {rendered_s} of {length_s} s rendered",
                 session.manifest.id,
                 session.manifest.room_name,
                 session.manifest.state
             );
         }
     }
+}
+
+/// Recordings that are not finished. A registry that does not answer keeps nobody from ending.
+async fn live(recorder: &Recorder) -> Vec<LiveSession> {
+    recorder.live().await.unwrap_or_else(|reason| {
+        log::error!("it is not known which recordings run: {reason}");
+        Vec::new()
+    })
 }

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Replaces the file at `path` by `content` atomically: temporary file beside it, fsync, rename,
-/// fsync of the folder. The folder must exist.
+/// fsync of the folder. The folder must exist, and only one at a time may replace this file.
 ///
 /// # Errors
 /// Those of the operating system; the old content is then still in place.
 pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = parent(path)?;
-    let temporary = temporary_path(path)?;
+    let temporary = temporary_path(path, "")?;
     let written = write_and_sync(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         let _ = fs::remove_file(&temporary);
@@ -50,14 +50,16 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A hidden name beside `path` that belongs to this process.
-pub(crate) fn temporary_path(path: &Path) -> io::Result<PathBuf> {
+/// A hidden name beside `path`, the same whenever `owner` writes it: what a crash left behind is
+/// written over by the next try, also by that of another process.
+pub(crate) fn temporary_path(path: &Path, owner: &str) -> io::Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
-    // Only a digest of the name: a temporary name must not be longer than the system allows.
-    let digest = crate::disk::hash::hex(&crate::disk::hash::digest(name.as_encoded_bytes())[..12]);
-    Ok(parent(path)?.join(format!(".{digest}-{}.tmp", std::process::id())))
+    // Only a digest of the names: a temporary name must not be longer than the system allows.
+    let names = [name.as_encoded_bytes(), owner.as_bytes()].join(&b'/');
+    let digest = crate::disk::hash::hex(&crate::disk::hash::digest(&names)[..12]);
+    Ok(parent(path)?.join(format!(".{digest}.tmp")))
 }
 
 fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -74,6 +76,20 @@ fn parent(path: &Path) -> io::Result<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_crash_left_behind_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(temporary_path(&path, "").unwrap(), b"half a wri").unwrap();
+        replace_file(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_ne!(
+            temporary_path(&path, "EG_1").unwrap(),
+            temporary_path(&path, "EG_2").unwrap()
+        );
+    }
 
     #[test]
     fn replaces_content_and_leaves_no_temporary_file() {

@@ -79,3 +79,19 @@ async fn leaves_no_temporary_file_behind() {
         .collect();
     assert_eq!(names, ["a.mp4"]);
 }
+
+#[tokio::test]
+async fn metadata_that_changes_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    let source = folder.path().join(".source");
+    std::fs::write(&source, b"film").unwrap();
+    let mut metadata = suite::metadata("a.mp4", b"film");
+    store.put(&source, &metadata).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [metadata.clone()]);
+    metadata.room_name = "another room".into();
+    store.put(&source, &metadata).await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [metadata]);
+    store.delete("a.mp4").await.unwrap();
+    assert!(store.list().await.unwrap().is_empty());
+}

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{ANSWER, Recorder};
 use crate::registry::SessionHandle;
 use crate::session::{SessionStatus, Stop};
-use crate::{DeleteError, Manifest, StopError, state};
+use crate::{DeleteError, Manifest, RecordingState, StopError, state};
 
 impl Recorder {
     /// Stops the live recording of a room; returns when it is delivered, or still `ending` or
@@ -34,15 +34,28 @@ impl Recorder {
         };
         let id = session.status.borrow().manifest.id.clone();
         let mut status = session.status.clone();
-        self.ask_to_stop(&id, session, deadline).await;
-        Ok(ended(&mut status, deadline).await)
+        let taken = self.ask_to_stop(&id, session, deadline).await;
+        let mut manifest = ended(&mut status, deadline).await;
+        if manifest.is_live() {
+            if !taken {
+                let reason = "the recording did not take the stop and goes on: try again";
+                return Err(StopError::Internal(reason.into()));
+            }
+            // It ends, though the disk does not take its manifest yet.
+            manifest.state = RecordingState::Ending;
+        }
+        Ok(manifest)
     }
 
     /// Asks until the recording is not live any more: its session may vanish and be made anew.
-    async fn ask_to_stop(&self, id: &str, mut session: SessionHandle, deadline: Instant) {
-        while session.status.borrow().manifest.is_live() && Instant::now() < deadline {
+    /// Tells whether it ends.
+    async fn ask_to_stop(&self, id: &str, mut session: SessionHandle, deadline: Instant) -> bool {
+        while session.status.borrow().manifest.is_live() {
+            if Instant::now() >= deadline {
+                return false;
+            }
             if session.session.send(Stop).timeout(ANSWER).await.is_ok() {
-                return;
+                return true;
             }
             sleep(Duration::from_millis(100)).await;
             let found = self.sessions().await.unwrap_or_default();
@@ -51,6 +64,7 @@ impl Recorder {
                 .find(|session| session.status.borrow().manifest.id == id);
             session = again.unwrap_or(session);
         }
+        true
     }
 
     /// Stops all live recordings and waits until they are delivered or `deadline` passes. No

@@ -1,5 +1,6 @@
 //! What is known of recordings.
 
+use std::io::ErrorKind;
 use std::sync::PoisonError;
 
 use tapedeck_storage::{RecordingMetadata, StoreError};
@@ -41,54 +42,60 @@ impl Recorder {
     }
 
     /// Recordings in any state.
-    pub async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page {
+    ///
+    /// # Errors
+    /// The index does not answer.
+    pub async fn list(
+        &self,
+        filter: ListFilter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page, String> {
         let list = state::List {
             filter,
             cursor,
             limit,
         };
-        match self.inner.services.states.address().send(list).await {
-            Ok(Ok((recordings, next_cursor))) => Page {
-                recordings,
-                next_cursor,
-            },
-            Ok(Err(error)) => {
-                log::error!("recordings cannot be listed: {error}");
-                Page {
-                    recordings: Vec::new(),
-                    next_cursor: None,
-                }
-            }
-            Err(error) => {
-                log::error!("recordings cannot be listed: {error}");
-                Page {
-                    recordings: Vec::new(),
-                    next_cursor: None,
-                }
-            }
-        }
-    }
-
-    /// One recording in any state, by id.
-    pub async fn get(&self, id: &str) -> Option<Manifest> {
-        // An id becomes a path.
-        if !naming::is_id(id) {
-            return None;
-        }
-        self.inner
+        let (recordings, next_cursor) = self
+            .inner
             .services
             .states
             .address()
-            .send(state::Get(id.into()))
+            .send(list)
             .await
-            .ok()?
-            .ok()
+            .map_err(|error| format!("the store actor does not answer: {error}"))?
+            .map_err(|error| error.to_string())?;
+        Ok(Page {
+            recordings,
+            next_cursor,
+        })
+    }
+
+    /// One recording in any state, by id.
+    ///
+    /// # Errors
+    /// Its manifest cannot be read.
+    pub async fn get(&self, id: &str) -> Result<Option<Manifest>, String> {
+        // An id becomes a path.
+        if !naming::is_id(id) {
+            return Ok(None);
+        }
+        let states = &self.inner.services.states;
+        match states.address().send(state::Get(id.into())).await {
+            Ok(Ok(manifest)) => Ok(Some(manifest)),
+            Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Ok(Err(error)) => Err(format!("the manifest of {id} cannot be read: {error}")),
+            Err(error) => Err(format!("the store actor does not answer: {error}")),
+        }
     }
 
     /// Live sessions, also those that are still being rendered or delivered.
-    pub async fn live(&self) -> Vec<LiveSession> {
+    ///
+    /// # Errors
+    /// The registry does not answer.
+    pub async fn live(&self) -> Result<Vec<LiveSession>, String> {
         let mut found = Vec::new();
-        for session in self.sessions().await.unwrap_or_default() {
+        for session in self.sessions().await? {
             let manifest = session.status.borrow().manifest.clone();
             if !manifest.state.is_final() {
                 found.push((
@@ -121,7 +128,9 @@ impl Recorder {
             usage.keep(&pids);
             live
         });
-        sampled.await.unwrap_or_default()
+        sampled
+            .await
+            .map_err(|error| format!("the processes cannot be looked at: {error}"))
     }
 
     /// Whether the actors answer; the reason if not.

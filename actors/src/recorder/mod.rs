@@ -58,6 +58,7 @@ impl Recorder {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock()?;
             let (state, manifests) = state::State::open(folder.clone())?;
+            folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
             let unfinished: Vec<_> = manifests
                 .into_iter()
                 .filter(|manifest| needs_session(manifest, &folder))

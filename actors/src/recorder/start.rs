@@ -30,11 +30,7 @@ impl Recorder {
     pub async fn start(&self, request: StartRequest) -> Result<Manifest, StartError> {
         let settings = &self.inner.services.settings;
         let deadline = Instant::now() + settings.start_timeout;
-        if self.inner.closing.load(Ordering::Relaxed) {
-            return Err(StartError::Capacity(
-                "the server is about to end: try again later".into(),
-            ));
-        }
+        self.check_open()?;
         let exclusivity_key = format!("livekit:{}", request.room_name);
         let check = registry::StartCheck {
             request: request.clone(),
@@ -61,6 +57,8 @@ impl Recorder {
             source,
             timeout: deadline.saturating_duration_since(Instant::now()),
         };
+        // What begins after the last recordings were told to end would be left behind.
+        self.check_open()?;
         let session = self.ask(start).await??;
         self.started(session).await
     }
@@ -150,6 +148,15 @@ impl Recorder {
         } else {
             Err(StartError::IdempotencyConflict)
         }
+    }
+
+    fn check_open(&self) -> Result<(), StartError> {
+        if self.inner.closing.load(Ordering::Relaxed) {
+            return Err(StartError::Capacity(
+                "the server is about to end: try again later".into(),
+            ));
+        }
+        Ok(())
     }
 
     fn check_space(&self) -> Result<(), StartError> {

@@ -70,10 +70,10 @@ fn check<'a>(
     max_recordings: usize,
 ) -> Result<Option<String>, StartError> {
     if let Some(key) = &request.idempotency_key
-        && let Some(same) = known
-            .clone()
-            .find(|manifest| manifest.idempotency_key.as_ref() == Some(key))
-        && answers_again(same)
+        && let Some(same) = known.clone().find(|manifest| {
+            // One that never began may still be there, beside the one that took its place.
+            manifest.idempotency_key.as_ref() == Some(key) && answers_again(manifest)
+        })
     {
         return if is_same_request(same, request) {
             Ok(Some(same.id.clone()))
@@ -199,5 +199,15 @@ mod tests {
             check([&failed].into_iter(), &again, "livekit:room", 1),
             Ok(None)
         );
+
+        // Its session may still be there when the second try runs.
+        let mut live = known("EG_b", "room", RecordingState::Active);
+        live.idempotency_key = Some("k".into());
+        for both in [[&failed, &live], [&live, &failed]] {
+            assert_eq!(
+                check(both.into_iter(), &again, "livekit:room", 1),
+                Ok(Some("EG_b".into()))
+            );
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The index over the manifests: sled, made anew from the folders whenever it is missing, damaged
 //! or behind.
 
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -34,16 +35,22 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the index in `folder`. One that does not open is moved aside; the second value tells
+    /// Opens the index in `folder`. One that is damaged is moved aside; the second value tells
     /// where to.
     ///
     /// # Errors
-    /// A new index cannot be made either.
+    /// The disk refuses, or a new index cannot be made either.
     pub fn open(folder: &Path) -> Result<(Self, Option<PathBuf>), IndexError> {
         let error = match guarded(|| Self::open_there(folder)) {
             Ok(index) => return Ok((index, None)),
             Err(error) => error,
         };
+        // A disk that is full or refuses is no reason to begin anew, nor would that help.
+        if let IndexError::Sled(sled::Error::Io(reason)) = &error
+            && is_of_the_disk(reason.kind())
+        {
+            return Err(error);
+        }
         let aside = free_name(folder);
         log::error!(
             "{error}: it is moved to {} and made anew from the recordings' folders",
@@ -246,6 +253,16 @@ fn read_cursor(cursor: &str) -> Option<Vec<u8>> {
 
 fn guarded<T>(work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(IndexError::Damaged))
+}
+
+fn is_of_the_disk(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
+            | ErrorKind::PermissionDenied
+            | ErrorKind::ReadOnlyFilesystem
+    )
 }
 
 fn free_name(folder: &Path) -> PathBuf {

@@ -43,7 +43,8 @@ impl Manifests {
         Ok(manifest)
     }
 
-    /// All manifests. A folder without a readable one is told in the log and left alone.
+    /// All manifests, the oldest first: of two with the same idempotency key the later one counts.
+    /// A folder without a readable one is told in the log and left alone.
     ///
     /// # Errors
     /// The folder of folders cannot be read.
@@ -60,6 +61,7 @@ impl Manifests {
                 ),
             }
         }
+        manifests.sort_by_key(|manifest| manifest.created_at);
         Ok(manifests)
     }
 

@@ -210,6 +210,7 @@ impl Fixture {
             self.recorder
                 .get(id)
                 .await
+                .unwrap()
                 .filter(|manifest| manifest.state == state)
         })
         .await

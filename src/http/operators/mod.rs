@@ -6,5 +6,13 @@ mod status;
 mod v1;
 mod view;
 
+use super::refusal::Refusal;
+
+/// What is asked cannot be told: an empty answer would say that there is nothing.
+fn unanswered(reason: String) -> Refusal {
+    log::error!("an operator's question cannot be answered: {reason}");
+    Refusal::internal(format!("This cannot be told now: {reason}"))
+}
+
 pub use status::{status, status_of};
 pub use v1::{get, list};

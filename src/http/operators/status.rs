@@ -6,17 +6,17 @@ use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 
 use super::case::camel_case;
-use super::view;
+use super::{unanswered, view};
 
 /// `GET /status`: live sessions, and how many there may be.
-pub async fn status(services: web::Data<Services>) -> HttpResponse {
-    let live = services.recordings.live().await;
+pub async fn status(services: web::Data<Services>) -> Result<HttpResponse, Refusal> {
+    let live = services.recordings.live().await.map_err(unanswered)?;
     let sessions: Vec<Value> = live.iter().map(session).collect();
-    HttpResponse::Ok().json(json!({
+    Ok(HttpResponse::Ok().json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "capacity": { "used": sessions.len(), "max": services.settings.recording.max_recordings },
         "sessions": sessions,
-    }))
+    })))
 }
 
 /// `GET /status/:id`
@@ -24,7 +24,7 @@ pub async fn status_of(
     services: web::Data<Services>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let live = services.recordings.live().await;
+    let live = services.recordings.live().await.map_err(unanswered)?;
     let found = live.iter().find(|session| session.manifest.id == *id);
     found
         .map(|found| HttpResponse::Ok().json(session(found)))

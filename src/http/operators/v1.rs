@@ -8,7 +8,7 @@ use tapedeck_actors::{ListFilter, RecordingState};
 use crate::http::refusal::{Refusal, V1Refusal};
 use crate::http::services::Services;
 
-use super::view;
+use super::{unanswered, view};
 
 /// Recordings in a page unless the query says otherwise, and at most.
 const PAGE: usize = 50;
@@ -44,7 +44,8 @@ pub async fn list(
     let page = services
         .recordings
         .list(filter, given(query.cursor), limit)
-        .await;
+        .await
+        .map_err(unanswered)?;
     let recordings: Vec<_> = page.recordings.iter().map(view::recording).collect();
     Ok(
         HttpResponse::Ok()
@@ -61,6 +62,7 @@ pub async fn get(
         .recordings
         .get(&id)
         .await
+        .map_err(unanswered)?
         .ok_or_else(Refusal::no_such_recording)?;
     Ok(HttpResponse::Ok().json(view::recording(&manifest)))
 }

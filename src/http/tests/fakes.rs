@@ -124,19 +124,27 @@ impl Recordings for FakeRecorder {
         Ok(self.delivered.clone())
     }
 
-    async fn list(&self, filter: ListFilter, cursor: Option<String>, limit: usize) -> Page {
+    async fn list(
+        &self,
+        filter: ListFilter,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page, String> {
+        self.answers()?;
         self.listed.lock().unwrap().push((filter, cursor, limit));
-        Page {
+        Ok(Page {
             recordings: vec![manifest(RecordingState::Failed)],
             next_cursor: Some("next".into()),
-        }
+        })
     }
 
-    async fn get(&self, id: &str) -> Option<Manifest> {
-        Some(manifest(RecordingState::Complete)).filter(|manifest| manifest.id == id)
+    async fn get(&self, id: &str) -> Result<Option<Manifest>, String> {
+        self.answers()?;
+        Ok(Some(manifest(RecordingState::Complete)).filter(|manifest| manifest.id == id))
     }
 
-    async fn live(&self) -> Vec<LiveSession> {
+    async fn live(&self) -> Result<Vec<LiveSession>, String> {
+        self.answers()?;
         let track = TrackStatus {
             codec: "vp8".into(),
             packets_lost: 3,
@@ -153,14 +161,15 @@ impl Recordings for FakeRecorder {
             ..CaptureSnapshot::default()
         };
         let live = self.live.lock().unwrap().clone();
-        live.into_iter()
+        Ok(live
+            .into_iter()
             .map(|manifest| LiveSession {
                 manifest,
                 capture: Some(capture.clone()),
                 render: None,
                 processes: Vec::new(),
             })
-            .collect()
+            .collect())
     }
 
     async fn delete(&self, name: &str) -> Result<(), DeleteError> {
@@ -185,6 +194,12 @@ impl Recordings for FakeRecorder {
     }
 
     async fn ready(&self) -> Result<(), String> {
+        self.answers()
+    }
+}
+
+impl FakeRecorder {
+    fn answers(&self) -> Result<(), String> {
         self.unready.clone().map_or(Ok(()), Err)
     }
 }

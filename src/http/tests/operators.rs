@@ -36,6 +36,28 @@ async fn recordings_in_any_state_are_listed_in_pages() {
 }
 
 #[actix_web::test]
+async fn what_cannot_be_told_is_not_answered_as_empty() {
+    let recorder = FakeRecorder {
+        unready: Some("the index failed".into()),
+        ..FakeRecorder::default()
+    };
+    let server = Server {
+        recorder: Arc::new(recorder),
+        ..Server::default()
+    };
+    for path in [
+        "/v1/recordings",
+        "/v1/recordings/EG_0123456789ab",
+        "/status",
+        "/status/EG_x",
+    ] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status, 500, "{path}");
+        assert!(answer.json().to_string().contains("the index failed"));
+    }
+}
+
+#[actix_web::test]
 async fn what_concerns_only_the_server_is_not_shown() {
     let shown = Server::default()
         .get("/v1/recordings/EG_0123456789ab")

@@ -98,6 +98,7 @@ async fn each_reason_not_to_start_has_its_status() {
         (StartError::Timeout(10), 504),
         (StartError::Capacity("8 recordings run already".into()), 503),
         (StartError::IdempotencyConflict, 422),
+        (StartError::Stopped, 409),
         (StartError::Internal("x".into()), 500),
     ];
     let server = Server::default();

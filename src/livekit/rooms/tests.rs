@@ -87,6 +87,16 @@ async fn answers_are_told_apart() {
             "{refused}"
         );
     }
+    // livekit-server repeats the token that it refuses.
+    let token = "eyJhbGciOiJIUzI1NiJ9.e30.x";
+    let body = format!(r#"{{"msg":"invalid token: {token}"}}"#);
+    for status in ["401 Unauthorized", "500 Oh"] {
+        let refused = rooms(&canned(status, &body).0)
+            .find("studio")
+            .await
+            .unwrap_err();
+        assert!(!refused.to_string().contains("eyJ"), "{refused}");
+    }
     for (status, body) in [
         ("404 Not Found", "nothing"),
         ("500 Oh", ""),

@@ -1,8 +1,10 @@
 //! Recordings in a folder of this machine.
 
+mod catalogue;
 pub(crate) mod hash;
 mod write;
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -18,6 +20,7 @@ use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
 };
 
+use self::catalogue::Catalogue;
 use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject, parse_file_name};
 
 /// The folder of the metadata, as OpenVidu's recording applications lay it out.
@@ -34,6 +37,7 @@ const CHUNK: u64 = 256 << 10;
 pub struct DiskStore {
     folder: PathBuf,
     objects: Arc<LocalFileSystem>,
+    catalogue: Arc<Catalogue>,
 }
 
 impl DiskStore {
@@ -57,11 +61,36 @@ impl DiskStore {
         Ok(Self {
             folder,
             objects: Arc::new(objects),
+            catalogue: Arc::default(),
         })
     }
 
-    async fn metadata(&self, name: &str) -> Result<Option<RecordingMetadata>, StoreError> {
-        let location = ObjectPath::parse(metadata_name(name))
+    /// Paths of all metadata, with their validators.
+    async fn described(&self) -> Result<HashMap<String, String>, StoreError> {
+        let folder = ObjectPath::from(METADATA_FOLDER);
+        let found = self
+            .objects
+            .list_with_delimiter(Some(&folder))
+            .await
+            .map_err(|error| failed("list", "metadata", error))?;
+        let validator = |object: ObjectMeta| {
+            let etag = object.e_tag.unwrap_or_default();
+            (object.location.as_ref().to_owned(), etag)
+        };
+        Ok(found.objects.into_iter().map(validator).collect())
+    }
+
+    /// The metadata of a recording, whose file has this validator.
+    async fn metadata(
+        &self,
+        name: &str,
+        etag: &str,
+    ) -> Result<Option<RecordingMetadata>, StoreError> {
+        let path = metadata_name(name);
+        if let Some(known) = self.catalogue.known(&path, etag) {
+            return Ok(Some(known));
+        }
+        let location = ObjectPath::parse(&path)
             .map_err(|error| failed("read the metadata of", name, error))?;
         let bytes = match self.objects.get(&location).await {
             Ok(found) => found
@@ -71,10 +100,14 @@ impl DiskStore {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed("read the metadata of", name, error)),
         };
-        match serde_json::from_slice(&bytes) {
-            Ok(metadata) => Ok(Some(metadata)),
+        match serde_json::from_slice::<RecordingMetadata>(&bytes) {
+            Ok(metadata) => {
+                self.catalogue
+                    .learn(path, etag.to_owned(), metadata.clone());
+                Ok(Some(metadata))
+            }
             Err(error) => {
-                log::warn!("{} holds no metadata: {error}", metadata_name(name));
+                log::warn!("{path} holds no metadata: {error}");
                 Ok(None)
             }
         }
@@ -102,13 +135,19 @@ impl RecordingStore for DiskStore {
             .list_with_delimiter(None)
             .await
             .map_err(|error| failed("list", "recordings", error))?;
+        let described = self.described().await?;
+        self.catalogue.keep(|path| described.contains_key(path));
         let mut recordings = Vec::new();
         for object in found.objects {
             let name = object.location.as_ref();
             if check_name(name).is_err() {
                 continue;
             }
-            let recording = match self.metadata(name).await? {
+            let metadata = match described.get(&metadata_name(name)) {
+                Some(etag) => self.metadata(name, etag).await?,
+                None => None,
+            };
+            let recording = match metadata {
                 Some(metadata) => Some(RecordingMetadata {
                     name: name.into(),
                     ..metadata

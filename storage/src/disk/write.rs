@@ -27,10 +27,12 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
             return Err(StoreError::Conflict(name.into()));
         }
         check(&stored, metadata)?;
-        return write_metadata(folder, metadata).map_err(failed);
+        write_metadata(folder, metadata).map_err(failed)?;
+        // Whoever put it there may have been stopped before the disk had its name.
+        return durable::sync_folder(folder).map_err(failed);
     }
 
-    let temporary = TemporaryFile::beside(&target).map_err(failed)?;
+    let temporary = TemporaryFile::beside(&target, &metadata.id).map_err(failed)?;
     // A true copy: a second link would change with its source. The kernel shares the blocks where
     // the file system can.
     fs::copy(source, &temporary.0).map_err(failed)?;
@@ -88,8 +90,8 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 struct TemporaryFile(PathBuf);
 
 impl TemporaryFile {
-    fn beside(target: &Path) -> io::Result<Self> {
-        let path = durable::temporary_path(target)?;
+    fn beside(target: &Path, owner: &str) -> io::Result<Self> {
+        let path = durable::temporary_path(target, owner)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(Self(path)),

@@ -141,9 +141,7 @@ impl Machine {
     fn stop_requested(&mut self, now: i64) -> Vec<Action> {
         match self.manifest.state {
             RecordingState::Starting => {
-                let error =
-                    StartError::Internal("the recording was stopped before it began".into());
-                self.start_failed(RecordingState::Aborted, error, now)
+                self.start_failed(RecordingState::Aborted, StartError::Stopped, now)
             }
             RecordingState::Active | RecordingState::Interrupted => {
                 self.manifest.state = RecordingState::Ending;
