@@ -31,7 +31,7 @@ soak:
 	@scripts/prerequisites test --install
 	@scripts/test-dependencies
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked -- --test-threads=1 --ignored --nocapture
+	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
 
 check:
 	@scripts/prerequisites check --install

