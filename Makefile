@@ -14,7 +14,7 @@ help:
 	@echo "make bench    what a recording costs on this machine"
 
 run: build
-	exec target/release/tapedeck serve
+	exec $(CARGO) run --quiet --release --locked --bin tapedeck -- serve
 
 build:
 	@scripts/prerequisites run --install
