@@ -1,4 +1,4 @@
-//! What the HTTP surfaces ask of the actors. They hold a [`Recorder`] and translate, nothing else.
+//! What the HTTP surfaces ask of the actors. They hold a [`Recorder`](crate::Recorder) and translate, nothing else.
 
 use std::path::PathBuf;
 use std::time::Duration;
