@@ -134,7 +134,8 @@ impl Track {
         self.pacer.next_at()
     }
 
-    /// Sends what is due; nothing while muted or before the connection stands.
+    /// Sends what is due; nothing while muted, before the connection stands,
+    /// or before the track's offer was answered.
     pub fn send_due(
         &mut self,
         rtc: &mut Rtc,
@@ -145,7 +146,8 @@ impl Track {
         use std::sync::atomic::Ordering::Relaxed;
 
         while let Some(due) = self.pacer.due(now) {
-            let Some(mid) = self.mid.filter(|_| connected && !self.muted) else {
+            let negotiated = self.mid.filter(|mid| rtc.media(*mid).is_some());
+            let Some(mid) = negotiated.filter(|_| connected && !self.muted) else {
                 continue;
             };
             match &self.content {
