@@ -279,6 +279,7 @@ async fn server(folder: &Path) -> Outcome {
         data_dir: folder.to_path_buf(),
         executable: std::env::current_exe()?,
         output: output.clone(),
+        rooms: Default::default(),
         limits,
         render_lag_ms: 1_500,
         max_recordings: 10,
@@ -287,7 +288,7 @@ async fn server(folder: &Path) -> Outcome {
         sync_interval: Duration::from_secs(1),
     };
     let store = Arc::new(DiskStore::open(&folder.join("recordings"))?);
-    let recorder = Recorder::launch(settings, Arc::new(AllRooms), store).await?;
+    let recorder = Recorder::launch(settings, Some(Arc::new(AllRooms)), store).await?;
     println!("ready");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -297,6 +298,7 @@ async fn server(folder: &Path) -> Outcome {
             let (command, room_name) = line.split_once(' ').unwrap_or_default();
             let request = StartRequest {
                 room_name: room_name.into(),
+                source: tapedeck_actors::SourceKind::Livekit,
                 output,
                 max_duration_ms: None,
                 metadata: None,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
-use tapedeck_pipelines::job::{CaptureLimits, OutputSettings};
+use tapedeck_pipelines::job::{CaptureLimits, OutputSettings, RoomsSettings};
 
-use crate::{Manifest, RecordingState, RoomError};
+use crate::{Manifest, RecordingState, RoomError, SourceKind};
 
 /// What the actors need to know.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct RecorderSettings {
     /// What a recording looks like unless its request says otherwise.
     pub output: OutputSettings,
     pub limits: CaptureLimits,
+    /// The rooms process, which is started when the first publisher comes.
+    pub rooms: RoomsSettings,
     /// How far a render stays behind, ms.
     pub render_lag_ms: u64,
     /// Recordings that may be live or rendering at once.
@@ -35,6 +37,8 @@ pub struct RecorderSettings {
 #[derive(Clone, Debug)]
 pub struct StartRequest {
     pub room_name: String,
+    /// Where the room lives.
+    pub source: SourceKind,
     /// Complete settings, already checked against their bounds.
     pub output: OutputSettings,
     /// Overrides the configured limit; already checked.

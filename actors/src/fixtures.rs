@@ -22,6 +22,7 @@ pub fn output() -> OutputSettings {
 pub fn request(room_name: &str) -> StartRequest {
     StartRequest {
         room_name: room_name.into(),
+        source: crate::SourceKind::Livekit,
         output: output(),
         max_duration_ms: None,
         metadata: None,

@@ -1,4 +1,5 @@
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tapedeck_pipelines::job::Source;
 
 /// A room that exists on a media server.
@@ -7,6 +8,36 @@ pub struct Room {
     pub name: String,
     /// LiveKit's `RM_…`.
     pub id: String,
+}
+
+/// Where a room lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourceKind {
+    /// On a LiveKit or OpenVidu server.
+    Livekit,
+    /// In our own rooms process, with WHIP publishers.
+    Whip,
+}
+
+impl SourceKind {
+    /// As manifests and clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Livekit => "livekit",
+            Self::Whip => "whip",
+        }
+    }
+}
+
+/// A request of a WHIP client could not be put to the rooms process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RoomsError {
+    /// It cannot be started, or ended again at once.
+    #[error("the rooms process does not run: {0}")]
+    NotRunning(String),
+    #[error("the rooms process did not answer in time: try again")]
+    Timeout,
 }
 
 /// Why a room cannot be recorded.
@@ -18,11 +49,16 @@ pub enum RoomError {
     Unreachable(String),
     #[error("the media server refused the keys: {0}")]
     Refused(String),
+    /// There is no media server.
+    #[error(
+        "no LiveKit server is configured: set LIVEKIT_URL, or leave source out for rooms of this server"
+    )]
+    NoLivekit,
     #[error("the media server did not answer in time: check LIVEKIT_URL and that it runs")]
     Timeout,
 }
 
-/// The rooms of a media server, and the way into them.
+/// The rooms of a LiveKit server, and the way into them.
 #[async_trait]
 pub trait Rooms: Send + Sync {
     /// Looks a room up by its exact name; it is never created.

@@ -98,7 +98,7 @@ async fn render_runs(data: &Path) {
 /// A server in this process, on what the servers before it left.
 async fn next_server(data: &Path) -> (Recorder, Arc<DiskStore>) {
     let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
-    let recorder = Recorder::launch(settings(data), Arc::new(FakeRooms), store.clone())
+    let recorder = Recorder::launch(settings(data), Some(Arc::new(FakeRooms)), store.clone())
         .await
         .unwrap();
     (recorder, store)
@@ -337,7 +337,7 @@ async fn two_servers_cannot_use_one_folder() {
     let data = folder.path().join("data");
     let _server = Server::start(&data).await;
     let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
-    let refused = Recorder::launch(settings(&data), Arc::new(FakeRooms), store).await;
+    let refused = Recorder::launch(settings(&data), Some(Arc::new(FakeRooms)), store).await;
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("another server"), "{error}");
 }

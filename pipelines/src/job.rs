@@ -1,6 +1,7 @@
 //! What a process is asked to do: one JSON document on its standard input.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,62 @@ pub enum Source {
         /// A recorder's token for the room, valid for longer than the recording may last.
         token: Secret,
     },
+    /// A room that lives in our own rooms process, see [`RoomsJob`].
+    Whip {
+        /// [`RoomsJob::media_socket`].
+        socket: PathBuf,
+        /// The room's name.
+        room: String,
+    },
+}
+
+/// The job of the `tapedeck rooms` process: it is the other end of the WebRTC connections of all
+/// WHIP publishers, and hands what they send to the captures that ask for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoomsJob {
+    /// [`crate::control::PROTOCOL_VERSION`] of the server that wrote the job.
+    pub protocol: u32,
+    /// Its working folder, absolute: what it says goes to `folder/rooms.log`.
+    pub folder: PathBuf,
+    /// The control socket to create, absolute, mode 0600.
+    pub socket: PathBuf,
+    /// The socket to create at which captures ask for a room's media, absolute, mode 0600.
+    pub media_socket: PathBuf,
+    /// Ports, addresses and limits.
+    pub settings: RoomsSettings,
+    /// How long to stay without a server of ours once nobody is recorded, ms.
+    pub server_lost_timeout_ms: u64,
+}
+
+/// Where publishers reach the rooms process, and how many it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomsSettings {
+    /// The UDP ports of which the first free one is used for all publishers, inclusive; none for
+    /// no media over UDP.
+    pub udp_ports: Option<(u16, u16)>,
+    /// Likewise the TCP ports for ICE over TCP (RFC 6544, passive).
+    pub tcp_ports: Option<(u16, u16)>,
+    /// The local addresses to listen on; empty for all of this machine.
+    pub addresses: Vec<IpAddr>,
+    /// Addresses to announce instead, for a machine behind one-to-one NAT; empty for none.
+    pub public_addresses: Vec<IpAddr>,
+    /// A publisher from whom nothing comes for so long has left, ms.
+    pub publisher_timeout_ms: u64,
+    /// The most publishers at once, all rooms together.
+    pub max_publishers: usize,
+}
+
+impl Default for RoomsSettings {
+    fn default() -> Self {
+        Self {
+            udp_ports: Some((6082, 6181)),
+            tcp_ports: Some((6082, 6181)),
+            addresses: Vec::new(),
+            public_addresses: Vec::new(),
+            publisher_timeout_ms: 15_000,
+            max_publishers: 100,
+        }
+    }
 }
 
 /// Size and rate of the composed picture.

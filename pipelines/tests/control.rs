@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, CommandEnvelope, CommandError, ControlClient,
-    ControlServer, EndReason, Event, MAX_LINE_BYTES, PROTOCOL_VERSION, ParticipantStatus, Role,
+    ControlServer, EndReason, Event, MAX_LINE_BYTES, PROTOCOL_VERSION, ParticipantStatus,
+    ProcessRole, Role,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -86,7 +87,7 @@ async fn a_connection_begins_with_hello_and_the_newest_snapshot() {
     let (_client, mut events) = child.connect().await;
     let hello = Event::Hello {
         protocol: PROTOCOL_VERSION,
-        role: Role::Capture,
+        role: ProcessRole::Capture,
         pid: std::process::id(),
         recording_id: "EG_1".into(),
     };

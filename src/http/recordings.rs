@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, StartError, StartRequest,
-    StopError,
+    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, RoomsError, StartError,
+    StartRequest, StopError,
 };
+use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::{RecordingMetadata, StoreError};
 
 /// See [`Recorder`], whose methods these are.
@@ -23,6 +24,10 @@ pub trait Recordings: Send + Sync {
     async fn live(&self) -> Result<Vec<LiveSession>, String>;
     async fn delete(&self, name: &str) -> Result<(), DeleteError>;
     async fn ready(&self) -> Result<(), String>;
+    /// Puts a WHIP client's request to the rooms process, which is started if it does not run.
+    async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError>;
+    /// The rooms of the rooms process; none when it does not run.
+    async fn rooms(&self) -> Vec<RoomStatus>;
 }
 
 #[async_trait(?Send)]
@@ -62,5 +67,13 @@ impl Recordings for Recorder {
 
     async fn ready(&self) -> Result<(), String> {
         self.ready().await
+    }
+
+    async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
+        self.whip(request).await
+    }
+
+    async fn rooms(&self) -> Vec<RoomStatus> {
+        self.rooms().await
     }
 }

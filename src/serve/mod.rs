@@ -14,7 +14,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings};
-use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings, RoomsSettings};
 use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
 
 use crate::config::Settings;
@@ -91,7 +91,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let recorder = Recorder::launch(
         recorder_settings(&settings, &data_dir)?,
-        Arc::new(rooms),
+        Some(Arc::new(rooms)),
         store.clone(),
     )
     .await
@@ -181,6 +181,7 @@ fn recorder_settings(
             source_lost_timeout_ms: recording.source_lost_timeout_s * 1_000,
             server_lost_timeout_ms: recording.server_lost_timeout_s * 1_000,
         },
+        rooms: RoomsSettings::default(),
         render_lag_ms: recording.render_lag_ms,
         max_recordings: recording.max_recordings,
         start_timeout: Duration::from_secs(recording.start_timeout_s),

@@ -2,6 +2,7 @@
 
 mod end;
 mod look;
+mod rooms;
 mod start;
 
 use std::io;
@@ -34,7 +35,7 @@ pub struct Recorder {
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Keeper<RegistryActor>,
-    rooms: Arc<dyn Rooms>,
+    livekit: Option<Arc<dyn Rooms>>,
     store: Arc<dyn RecordingStore>,
     usage: Mutex<UsageSampler>,
     closing: AtomicBool,
@@ -50,7 +51,7 @@ impl Recorder {
     /// uses it.
     pub async fn launch(
         settings: RecorderSettings,
-        rooms: Arc<dyn Rooms>,
+        livekit: Option<Arc<dyn Rooms>>,
         store: Arc<dyn RecordingStore>,
     ) -> io::Result<Self> {
         let root = settings.data_dir.clone();
@@ -88,7 +89,7 @@ impl Recorder {
         let inner = Arc::new(Inner {
             services,
             registry,
-            rooms,
+            livekit,
             store,
             usage: Mutex::default(),
             closing: AtomicBool::new(false),

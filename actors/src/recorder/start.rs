@@ -31,7 +31,7 @@ impl Recorder {
         let settings = &self.inner.services.settings;
         let deadline = Instant::now() + settings.start_timeout;
         self.check_open()?;
-        let exclusivity_key = format!("livekit:{}", request.room_name);
+        let exclusivity_key = format!("{}:{}", request.source.name(), request.room_name);
         let check = registry::StartCheck {
             request: request.clone(),
             exclusivity_key: exclusivity_key.clone(),
@@ -44,12 +44,13 @@ impl Recorder {
         }
         self.check_space()?;
 
-        let room = timeout_at(deadline, self.inner.rooms.find(&request.room_name))
+        let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
+        let room = timeout_at(deadline, livekit.find(&request.room_name))
             .await
             .unwrap_or(Err(RoomError::Timeout))?;
         let manifest = self.new_manifest(&request, &room, &exclusivity_key).await;
         let valid_for = Duration::from_millis(manifest.max_duration_ms) + TOKEN_MARGIN;
-        let source = self.inner.rooms.source(&room, &manifest.id, valid_for)?;
+        let source = livekit.source(&room, &manifest.id, valid_for)?;
         let start = registry::Start {
             request,
             exclusivity_key,
@@ -79,7 +80,7 @@ impl Recorder {
         Manifest {
             version: MANIFEST_VERSION,
             name,
-            source: "livekit".into(),
+            source: request.source.name().into(),
             room_name: request.room_name.clone(),
             room_id: room.id.clone(),
             exclusivity_key: Some(exclusivity_key.into()),

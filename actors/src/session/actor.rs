@@ -363,7 +363,10 @@ impl RecordingSession {
                 self.render = Some(snapshot.clone());
                 self.step(Event::Render(snapshot), context);
             }
-            ChildEvent::Hello { .. } | ChildEvent::Reply { .. } | ChildEvent::Unknown => {}
+            ChildEvent::Hello { .. }
+            | ChildEvent::Reply { .. }
+            | ChildEvent::Rooms { .. }
+            | ChildEvent::Unknown => {}
         }
     }
 }

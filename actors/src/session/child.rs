@@ -305,7 +305,7 @@ where
         match event {
             Event::Hello {
                 recording_id, role, ..
-            } if recording_id != self.place.recording_id || role != self.place.role => {
+            } if recording_id != self.place.recording_id || role != self.place.role.into() => {
                 log::error!(
                     "{}: the socket of {} answers for {recording_id} and is not used",
                     self.place.recording_id,
@@ -314,7 +314,7 @@ where
                 sleep(POLL).await;
                 self.disconnect();
             }
-            Event::Hello { .. } | Event::Reply { .. } | Event::Unknown => {}
+            Event::Hello { .. } | Event::Reply { .. } | Event::Rooms { .. } | Event::Unknown => {}
             said @ (Event::Capture { .. } | Event::Render { .. }) => {
                 (self.report)(Report::Said(said)).await;
             }

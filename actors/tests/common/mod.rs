@@ -41,6 +41,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         data_dir: data_dir.to_path_buf(),
         executable: rehearsal(),
         output: output(),
+        rooms: Default::default(),
         limits: CaptureLimits {
             max_duration_ms: 3_600_000,
             empty_room_timeout_ms: 1_000,
@@ -73,6 +74,7 @@ pub fn output() -> OutputSettings {
 pub fn request(room_name: &str) -> StartRequest {
     StartRequest {
         room_name: room_name.into(),
+        source: tapedeck_actors::SourceKind::Livekit,
         output: output(),
         max_duration_ms: None,
         metadata: None,
@@ -186,7 +188,7 @@ impl Fixture {
         ));
         let mut settings = settings(&folder.path().join("data"));
         change(&mut settings);
-        let recorder = Recorder::launch(settings, Arc::new(FakeRooms), store.clone())
+        let recorder = Recorder::launch(settings, Some(Arc::new(FakeRooms)), store.clone())
             .await
             .unwrap();
         Self {

@@ -143,7 +143,12 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box
         .map(|earlier| earlier.participants.clone())
         .unwrap_or_default();
     let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
-    let Source::Livekit { url, token } = &job.source;
+    let Source::Livekit { url, token } = &job.source else {
+        return Err(failed(Failure {
+            kind: FailureKind::Internal,
+            message: "this version cannot record this kind of room".to_owned(),
+        }));
+    };
     let (source, joined) = {
         let mut joining = pin!(LivekitSource::join(url, token, known, give_up_after));
         loop {
@@ -258,7 +263,7 @@ fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Opt
         Command::Stop { reason } => (Ok(()), Some(*reason)),
         Command::Leave => (Ok(()), Some(EndReason::Stopped)),
         Command::Snapshot => (Ok(()), None),
-        Command::Finish | Command::Unknown => (Err(unknown_command()), None),
+        Command::Finish | Command::Whip { .. } | Command::Unknown => (Err(unknown_command()), None),
     };
     control.server.reply(&envelope.id, answer);
     reason

@@ -136,7 +136,9 @@ impl Recording {
                 self.publish(control);
                 (Ok(()), Next::GoOn)
             }
-            Command::Finish | Command::Unknown => (Err(unknown_command()), Next::GoOn),
+            Command::Finish | Command::Whip { .. } | Command::Unknown => {
+                (Err(unknown_command()), Next::GoOn)
+            }
         };
         control.server.reply(&envelope.id, answer);
         next

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::lines::read_line;
 use super::socket::{check_socket_path, is_same_user};
-use super::{Command, CommandEnvelope, Event};
+use super::{Command, CommandEnvelope, Event, WhipAnswer, WhipRequest};
 use crate::process::random_u64;
 
 /// Events that wait to be received.
@@ -37,7 +37,10 @@ pub struct ControlClient {
 /// Who waits for which reply; `None` once the connection ended.
 struct Waiting(Mutex<Option<HashMap<String, ReplySender>>>);
 
-type ReplySender = oneshot::Sender<Result<(), String>>;
+/// What a child answers: the answer to a WHIP request where it was one.
+type Answer = Result<Option<WhipAnswer>, String>;
+
+type ReplySender = oneshot::Sender<Answer>;
 
 impl ControlClient {
     /// Connects once. Events arrive on the receiver (bounded; a slow reader misses older
@@ -78,13 +81,7 @@ impl ControlClient {
     /// # Errors
     /// The connection ended, the child refused, or `timeout` passed.
     pub async fn command(&self, command: Command, timeout: Duration) -> Result<(), CommandError> {
-        let number = self.next_id.fetch_add(1, Ordering::Relaxed);
-        self.command_as(
-            &format!("{:016x}-{number}", self.id_prefix),
-            command,
-            timeout,
-        )
-        .await
+        self.command_as(&self.draw_id(), command, timeout).await
     }
 
     /// As [`ControlClient::command`] under an id of the caller's choice: repeated on a later
@@ -98,6 +95,35 @@ impl ControlClient {
         command: Command,
         timeout: Duration,
     ) -> Result<(), CommandError> {
+        self.ask_as(id, command, timeout).await.map(drop)
+    }
+
+    /// Passes a WHIP client's request to the rooms process.
+    ///
+    /// # Errors
+    /// As [`ControlClient::command`].
+    pub async fn whip(
+        &self,
+        request: WhipRequest,
+        timeout: Duration,
+    ) -> Result<WhipAnswer, CommandError> {
+        let id = self.draw_id();
+        self.ask_as(&id, Command::Whip { request }, timeout)
+            .await?
+            .ok_or_else(|| CommandError::Refused("the process gave no answer".to_owned()))
+    }
+
+    fn draw_id(&self) -> String {
+        let number = self.next_id.fetch_add(1, Ordering::Relaxed);
+        format!("{:016x}-{number}", self.id_prefix)
+    }
+
+    async fn ask_as(
+        &self,
+        id: &str,
+        command: Command,
+        timeout: Duration,
+    ) -> Result<Option<WhipAnswer>, CommandError> {
         let envelope = CommandEnvelope {
             id: id.to_owned(),
             command,
@@ -142,7 +168,7 @@ pub enum CommandError {
 }
 
 impl Waiting {
-    fn add(&self, id: &str) -> Option<oneshot::Receiver<Result<(), String>>> {
+    fn add(&self, id: &str) -> Option<oneshot::Receiver<Answer>> {
         let (sender, receiver) = oneshot::channel();
         self.lock().as_mut()?.insert(id.to_owned(), sender);
         Some(receiver)
@@ -200,9 +226,9 @@ async fn receive(
                 Err(error) => break Err(error),
             }
             match serde_json::from_slice(&line) {
-                Ok(Event::Reply { id, error }) => {
+                Ok(Event::Reply { id, error, whip }) => {
                     if let Some(sender) = waiting.remove(&id) {
-                        let _ = sender.send(error.map_or(Ok(()), Err));
+                        let _ = sender.send(error.map_or(Ok(whip), Err));
                     }
                 }
                 // Of a later version.

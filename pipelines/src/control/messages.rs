@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use super::whip::{RoomsSnapshot, WhipAnswer, WhipRequest};
+
 /// A command with the id that its reply repeats.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommandEnvelope {
@@ -15,11 +17,14 @@ pub struct CommandEnvelope {
 pub enum Command {
     /// Capture: write the end record, seal the log, stay in the room.
     Stop { reason: EndReason },
-    /// Capture: leave the room and exit. Seals first when that was not done.
+    /// Capture: leave the room and exit. Seals first when that was not done. Rooms: close all
+    /// connections and exit.
     Leave,
     /// Render: the log grows no more; finish with what there is.
     Finish,
-    /// Either: send a snapshot now.
+    /// Rooms: what a WHIP client asks; the reply carries the [`WhipAnswer`].
+    Whip { request: WhipRequest },
+    /// Any: send a snapshot now.
     Snapshot,
     /// A command of a later version; answered with an error.
     #[serde(other)]
@@ -33,31 +38,59 @@ pub enum Event {
     /// The first line on every connection.
     Hello {
         protocol: u32,
-        role: Role,
+        role: ProcessRole,
         pid: u32,
+        /// Empty for the rooms process.
         recording_id: String,
     },
     /// The whole state of a capture process.
     Capture { snapshot: CaptureSnapshot },
     /// The whole state of a render process.
     Render { snapshot: RenderSnapshot },
+    /// The whole state of the rooms process.
+    Rooms { snapshot: RoomsSnapshot },
     /// The answer to a command; `error` is empty on success.
     Reply {
         id: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// The answer to [`Command::Whip`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        whip: Option<WhipAnswer>,
     },
     /// An event of a later version.
     #[serde(other)]
     Unknown,
 }
 
-/// Which of the two processes.
+/// Which of a recording's processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Capture,
     Render,
+}
+
+/// What a process that says hello is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessRole {
+    Capture,
+    Render,
+    /// Shared by all recordings of WHIP rooms.
+    Rooms,
+    /// One of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<Role> for ProcessRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Capture => Self::Capture,
+            Role::Render => Self::Render,
+        }
+    }
 }
 
 /// Where a capture process stands.

@@ -1,4 +1,4 @@
-//! The control protocol between the server and its two kinds of child: newline-delimited JSON
+//! The control protocol between the server and its kinds of child: newline-delimited JSON
 //! over a Unix socket. The child listens, the server connects, as often as it likes.
 //!
 //! On connect the child sends [`Event::Hello`] and a snapshot; then a snapshot at every change of
@@ -7,8 +7,10 @@
 //! the version before.
 
 mod messages;
+mod whip;
 
 pub use messages::*;
+pub use whip::*;
 
 /// The version of the messages. Raised when a change is more than an added optional field.
 pub const PROTOCOL_VERSION: u32 = 1;

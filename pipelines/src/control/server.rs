@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use super::lines::{MAX_LINE_BYTES, read_line};
 use super::replies::{Arrival, Replies};
 use super::socket::{SocketFile, is_same_user};
-use super::{Command, CommandEnvelope, Event, PROTOCOL_VERSION, Role};
+use super::{Command, CommandEnvelope, Event, PROTOCOL_VERSION, ProcessRole, WhipAnswer};
 
 /// Commands that wait to be carried out.
 const COMMAND_QUEUE: usize = 64;
@@ -59,12 +59,12 @@ impl ControlServer {
     /// written.
     pub fn bind(
         path: &Path,
-        role: Role,
+        role: impl Into<ProcessRole>,
         recording_id: &str,
     ) -> io::Result<(Self, mpsc::Receiver<CommandEnvelope>)> {
         let hello = line(&Event::Hello {
             protocol: PROTOCOL_VERSION,
-            role,
+            role: role.into(),
             pid: std::process::id(),
             recording_id: recording_id.to_owned(),
         })?;
@@ -116,7 +116,12 @@ impl ControlServer {
     ///
     /// What was published before is sent before the answer.
     pub fn reply(&self, id: &str, result: Result<(), String>) {
-        self.shared.reply(id, result);
+        self.shared.reply(id, result.map(|()| None));
+    }
+
+    /// Answers [`Command::Whip`], otherwise as [`ControlServer::reply`].
+    pub fn reply_whip(&self, id: &str, answer: WhipAnswer) {
+        self.shared.reply(id, Ok(Some(answer)));
     }
 
     /// Since when no connection has been open; `None` while one is.
@@ -147,13 +152,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reply(&self, id: &str, result: Result<(), String>) {
-        let error = result
-            .err()
-            .map(|error| error.chars().take(MAX_ERROR_CHARS).collect());
+    fn reply(&self, id: &str, result: Result<Option<WhipAnswer>, String>) {
+        let (whip, error) = match result {
+            Ok(whip) => (whip, None),
+            Err(error) => (None, Some(error.chars().take(MAX_ERROR_CHARS).collect())),
+        };
         match line(&Event::Reply {
             id: id.to_owned(),
             error,
+            whip,
         }) {
             Ok(line) => {
                 self.state().replies.answered(id, line.clone());
@@ -351,6 +358,10 @@ fn shortened(mut event: Event) -> Event {
     match &mut event {
         Event::Capture { snapshot } => snapshot.participants.clear(),
         Event::Render { snapshot } => snapshot.warnings.clear(),
+        Event::Rooms { snapshot } => snapshot
+            .rooms
+            .iter_mut()
+            .for_each(|room| room.participants.clear()),
         _ => {}
     }
     event

@@ -2,7 +2,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
-use tapedeck_actors::{RoomError, StartError, StartRequest};
+use tapedeck_actors::{RoomError, SourceKind, StartError, StartRequest};
 use tapedeck_pipelines::job::{Canvas, OutputSettings};
 
 use crate::config::{Bounds, Settings};
@@ -57,6 +57,7 @@ fn start_request(
     };
     Ok(StartRequest {
         room_name,
+        source: SourceKind::Livekit,
         output: OutputSettings {
             canvas,
             video_bitrate: bounded(body, "videoBitrate", limits.video_bitrate(), video.bitrate)?,
@@ -141,6 +142,7 @@ fn refusal(error: StartError) -> Refusal {
             new(StatusCode::BAD_GATEWAY, "source_unreachable")
         }
         StartError::Room(RoomError::Refused(_)) => new(StatusCode::BAD_GATEWAY, "source_refused"),
+        StartError::Room(RoomError::NoLivekit) => new(StatusCode::BAD_REQUEST, "no_livekit"),
         StartError::Room(RoomError::Timeout) => new(StatusCode::GATEWAY_TIMEOUT, "source_timeout"),
         StartError::Timeout(_) => new(StatusCode::GATEWAY_TIMEOUT, "start_timeout"),
         StartError::Capacity(_) => new(StatusCode::SERVICE_UNAVAILABLE, "no_capacity"),

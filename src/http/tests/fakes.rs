@@ -8,10 +8,13 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, RecordingState, RoomError, StartError,
-    StartRequest, StopError,
+    DeleteError, ListFilter, LiveSession, Manifest, Page, RecordingState, RoomError, RoomsError,
+    StartError, StartRequest, StopError,
 };
-use tapedeck_pipelines::control::{CaptureSnapshot, OutputFile, ParticipantStatus, TrackStatus};
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, OutputFile, ParticipantStatus, RoomStatus, TrackStatus, WhipAnswer,
+    WhipRequest,
+};
 use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
 
 use crate::http::Recordings;
@@ -195,6 +198,14 @@ impl Recordings for FakeRecorder {
 
     async fn ready(&self) -> Result<(), String> {
         self.answers()
+    }
+
+    async fn whip(&self, _request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
+        Err(RoomsError::Timeout)
+    }
+
+    async fn rooms(&self) -> Vec<RoomStatus> {
+        Vec::new()
     }
 }
 

@@ -140,7 +140,9 @@ fn the_recorder_gets_a_signalling_address() {
     let source = rooms("https://rooms.example/")
         .source(&room, "EG_1", Duration::from_secs(60))
         .unwrap();
-    let Source::Livekit { url, token } = source;
+    let Source::Livekit { url, token } = source else {
+        panic!("not a room of LiveKit");
+    };
     assert_eq!(url, "wss://rooms.example");
     assert_eq!(token.reveal().split('.').count(), 3);
 }
