@@ -312,7 +312,7 @@ async fn server(folder: &Path) -> Outcome {
                 _ => println!(
                     "{command} {:?}",
                     recorder
-                        .stop(room_name)
+                        .stop(room_name, None)
                         .await
                         .map(|manifest| manifest.state)
                 ),

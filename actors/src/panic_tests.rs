@@ -63,7 +63,7 @@ async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
         let after = wait_until("both processes are found again", pids).await;
         assert_eq!(after, before);
     }
-    let stopped = fixture.recorder.stop("room").await.unwrap();
+    let stopped = fixture.recorder.stop("room", None).await.unwrap();
     assert_eq!(
         (stopped.id, stopped.state),
         (started.id, RecordingState::Complete)
@@ -81,7 +81,7 @@ async fn those_who_wait_for_an_end_do_not_notice_a_panic() {
         .await
         .unwrap();
     let recorder = fixture.recorder.clone();
-    let stopping = actix::spawn(async move { recorder.stop("room+render-slow").await });
+    let stopping = actix::spawn(async move { recorder.stop("room+render-slow", None).await });
     wait_until("it is ending", async || {
         let filter = ListFilter {
             state: Some(RecordingState::Ending),
@@ -136,7 +136,10 @@ async fn a_registry_that_panics_still_knows_its_sessions() {
         live.first()?.capture.is_some().then_some(())
     })
     .await;
-    assert_eq!(fixture.recorder.stop("room").await.unwrap().id, started.id);
+    assert_eq!(
+        fixture.recorder.stop("room", None).await.unwrap().id,
+        started.id
+    );
 }
 
 #[actix_rt::test]
@@ -151,7 +154,7 @@ async fn a_store_actor_and_an_uploader_that_panic_are_made_anew() {
     let started = fixture.recorder.start(request("room")).await.unwrap();
     assert!(services.states.address().send(Panic).await.is_err());
     let recorder = fixture.recorder.clone();
-    let stopping = actix::spawn(async move { recorder.stop("room").await });
+    let stopping = actix::spawn(async move { recorder.stop("room", None).await });
     fixture
         .wait_for(&started.id, RecordingState::Uploading)
         .await;

@@ -112,7 +112,7 @@ async fn a_stop_before_the_first_moment_aborts() {
     let recorder = fixture.recorder.clone();
     let starting = actix::spawn(async move { recorder.start(request("room+never-joins")).await });
     let stopped = wait_until("there is something to stop", async || {
-        fixture.recorder.stop("room+never-joins").await.ok()
+        fixture.recorder.stop("room+never-joins", None).await.ok()
     })
     .await;
     assert_eq!(stopped.state, RecordingState::Aborted);
@@ -159,7 +159,7 @@ async fn a_capture_that_does_not_stop_or_leave_is_killed() {
         .unwrap();
     let stopped = fixture
         .recorder
-        .stop("room+hangs-on-stop+ignores-leave")
+        .stop("room+hangs-on-stop+ignores-leave", None)
         .await
         .unwrap();
     assert_eq!(stopped.state, RecordingState::Complete);
@@ -176,7 +176,11 @@ async fn a_capture_that_does_not_stop_or_leave_is_killed() {
         .start(request("room+ignores-leave"))
         .await
         .unwrap();
-    fixture.recorder.stop("room+ignores-leave").await.unwrap();
+    fixture
+        .recorder
+        .stop("room+ignores-leave", None)
+        .await
+        .unwrap();
     fixture.no_process_left().await;
     for id in [started.id, other.id] {
         wait_until("it is cleared", async || {
@@ -197,7 +201,7 @@ async fn a_render_that_dies_is_started_again() {
         .unwrap();
     let stopped = fixture
         .recorder
-        .stop("room+render-dies-twice")
+        .stop("room+render-dies-twice", None)
         .await
         .unwrap();
     assert_eq!(stopped.state, RecordingState::Complete);
@@ -214,7 +218,7 @@ async fn a_render_that_always_dies_is_given_up_and_the_log_kept() {
         .unwrap();
     let stopped = fixture
         .recorder
-        .stop("room+render-always-dies")
+        .stop("room+render-always-dies", None)
         .await
         .unwrap();
     assert_eq!(stopped.state, RecordingState::Failed);
@@ -234,7 +238,7 @@ async fn a_store_that_fails_is_tried_until_it_works() {
     )
     .await;
     let started = fixture.recorder.start(request("room")).await.unwrap();
-    let stopped = fixture.recorder.stop("room").await.unwrap();
+    let stopped = fixture.recorder.stop("room", None).await.unwrap();
     assert_eq!(stopped.state, RecordingState::Uploading);
     let troubled = wait_until("the trouble is told", async || {
         fixture.recorder.get(&started.id).await.unwrap()?.error
@@ -262,7 +266,7 @@ async fn a_name_that_was_taken_meanwhile_is_changed() {
     let started = fixture.recorder.start(request("room")).await.unwrap();
     let taken = fixture.folder.path().join("recordings").join(&started.name);
     std::fs::write(&taken, b"somebody else's film").unwrap();
-    let stopped = fixture.recorder.stop("room").await.unwrap();
+    let stopped = fixture.recorder.stop("room", None).await.unwrap();
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_ne!(stopped.name, started.name);
     assert_eq!(std::fs::read(&taken).unwrap(), b"somebody else's film");
@@ -274,7 +278,7 @@ async fn a_full_house_is_told() {
     fixture.recorder.start(request("a")).await.unwrap();
     let error = fixture.recorder.start(request("b")).await.unwrap_err();
     assert!(matches!(error, StartError::Capacity(_)), "{error:?}");
-    fixture.recorder.stop("a").await.unwrap();
+    fixture.recorder.stop("a", None).await.unwrap();
     fixture.recorder.start(request("b")).await.unwrap();
-    fixture.recorder.stop("b").await.unwrap();
+    fixture.recorder.stop("b", None).await.unwrap();
 }

@@ -22,7 +22,7 @@ async fn of_many_starts_at_once_exactly_one_wins() {
         };
         assert_eq!(error.unwrap_err(), expected);
     }
-    fixture.recorder.stop("room").await.unwrap();
+    fixture.recorder.stop("room", None).await.unwrap();
     fixture.no_process_left().await;
 }
 
@@ -39,7 +39,7 @@ async fn a_repeated_idempotency_key_answers_with_the_same_recording() {
         .map(|answer| answer.unwrap().id)
         .collect();
     assert_eq!(ids.len(), 1);
-    fixture.recorder.stop("room").await.unwrap();
+    fixture.recorder.stop("room", None).await.unwrap();
     fixture.no_process_left().await;
 
     // Also after it has ended; another request under the key is refused.
@@ -60,7 +60,7 @@ async fn a_flood_of_questions_is_answered_and_stops_nothing() {
     let started = fixture.recorder.start(request("room")).await.unwrap();
     // Far more than any mailbox holds.
     let questions = (0..2_000).map(|_| fixture.recorder.live());
-    let stop = fixture.recorder.stop("room");
+    let stop = fixture.recorder.stop("room", None);
     let (answers, stopped) = futures_util::future::join(join_all(questions), stop).await;
     assert_eq!(answers.len(), 2_000);
     assert_eq!(stopped.unwrap().id, started.id);
@@ -71,9 +71,9 @@ async fn stops_at_once_with_starts_leave_nothing_behind() {
     let fixture = Fixture::new().await;
     for _ in 0..5 {
         let starts = join_all((0..3).map(|_| fixture.recorder.start(request("room"))));
-        let stops = join_all((0..3).map(|_| fixture.recorder.stop("room")));
+        let stops = join_all((0..3).map(|_| fixture.recorder.stop("room", None)));
         futures_util::future::join(starts, stops).await;
-        let _ = fixture.recorder.stop("room").await;
+        let _ = fixture.recorder.stop("room", None).await;
     }
     fixture.no_process_left().await;
     for manifest in fixture

@@ -38,7 +38,7 @@ async fn a_recording_is_started_stopped_delivered_and_cleaned_up() {
             .is_empty()
     );
 
-    let stopped = recorder.stop("회의실").await.unwrap();
+    let stopped = recorder.stop("회의실", None).await.unwrap();
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_eq!(stopped.end_reason, Some(EndReason::Stopped));
     assert!(stopped.ended_at.is_some() && stopped.completed_at.is_some());
@@ -137,13 +137,13 @@ async fn a_second_stop_waits_for_the_same_end() {
         .await
         .unwrap();
     let (first, second) = futures_util::future::join(
-        fixture.recorder.stop("room+render-slow"),
-        fixture.recorder.stop("room+render-slow"),
+        fixture.recorder.stop("room+render-slow", None),
+        fixture.recorder.stop("room+render-slow", None),
     )
     .await;
     assert_eq!(first.unwrap(), second.unwrap());
     assert_eq!(
-        fixture.recorder.stop("room+render-slow").await,
+        fixture.recorder.stop("room+render-slow", None).await,
         Err(StopError::NotRecording)
     );
     assert_eq!(
@@ -170,7 +170,11 @@ async fn a_stop_that_takes_long_answers_with_what_is_known() {
         .start(request("room+render-slow"))
         .await
         .unwrap();
-    let stopped = fixture.recorder.stop("room+render-slow").await.unwrap();
+    let stopped = fixture
+        .recorder
+        .stop("room+render-slow", None)
+        .await
+        .unwrap();
     assert_eq!(stopped.state, RecordingState::Ending);
     fixture
         .wait_for(&started.id, RecordingState::Complete)
@@ -189,7 +193,11 @@ async fn the_next_recording_of_a_room_need_not_wait_for_the_render() {
         .start(request("room+render-slow"))
         .await
         .unwrap();
-    fixture.recorder.stop("room+render-slow").await.unwrap();
+    fixture
+        .recorder
+        .stop("room+render-slow", None)
+        .await
+        .unwrap();
     let second = fixture
         .recorder
         .start(request("room+render-slow"))
@@ -198,7 +206,11 @@ async fn the_next_recording_of_a_room_need_not_wait_for_the_render() {
     assert_ne!(first.id, second.id);
     assert_ne!(first.name, second.name, "also within the same second");
     fixture.wait_for(&first.id, RecordingState::Complete).await;
-    fixture.recorder.stop("room+render-slow").await.unwrap();
+    fixture
+        .recorder
+        .stop("room+render-slow", None)
+        .await
+        .unwrap();
     fixture.wait_for(&second.id, RecordingState::Complete).await;
 }
 
@@ -267,7 +279,7 @@ async fn deleting_removes_everything_and_is_refused_while_live() {
         fixture.recorder.delete(&started.name).await,
         Err(DeleteError::Live)
     );
-    fixture.recorder.stop("room").await.unwrap();
+    fixture.recorder.stop("room", None).await.unwrap();
     fixture.no_process_left().await;
     fixture.recorder.delete(&started.name).await.unwrap();
     assert!(!fixture.work(&started.id).exists());
@@ -335,6 +347,6 @@ async fn no_secret_reaches_the_disk() {
     let manifest =
         std::fs::read_to_string(fixture.work(&started.id).join("manifest.json")).unwrap();
     assert!(!manifest.contains(TOKEN));
-    fixture.recorder.stop("room").await.unwrap();
+    fixture.recorder.stop("room", None).await.unwrap();
     fixture.no_process_left().await;
 }

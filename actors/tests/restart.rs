@@ -136,7 +136,7 @@ async fn capture_goes_on_while_no_server_is_there() {
         recorder.start(request("room")).await,
         Err(StartError::AlreadyRecording { .. })
     ));
-    let stopped = recorder.stop("room").await.unwrap();
+    let stopped = recorder.stop("room", None).await.unwrap();
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_eq!(stopped.end_reason, Some(EndReason::Stopped));
     assert_eq!(stopped.warnings, []);
@@ -191,7 +191,7 @@ async fn a_start_that_no_server_answered_keeps_what_was_captured() {
     })
     .await;
     if ended.state == RecordingState::Active {
-        recorder.stop("room").await.unwrap();
+        recorder.stop("room", None).await.unwrap();
         assert_eq!(store.list().await.unwrap().len(), 1);
     } else {
         assert_eq!(

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, RoomsError, StartError,
-    StartRequest, StopError,
+    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, RoomsError, SourceKind,
+    StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::{RecordingMetadata, StoreError};
@@ -12,7 +12,13 @@ use tapedeck_storage::{RecordingMetadata, StoreError};
 #[async_trait(?Send)]
 pub trait Recordings: Send + Sync {
     async fn start(&self, request: StartRequest) -> Result<Manifest, StartError>;
-    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError>;
+    /// Stops the live recording of a room; of several under that name the newest, unless `source`
+    /// says which.
+    async fn stop(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+    ) -> Result<Manifest, StopError>;
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError>;
     async fn list(
         &self,
@@ -36,8 +42,12 @@ impl Recordings for Recorder {
         self.start(request).await
     }
 
-    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError> {
-        self.stop(room_name).await
+    async fn stop(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+    ) -> Result<Manifest, StopError> {
+        self.stop(room_name, source).await
     }
 
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {

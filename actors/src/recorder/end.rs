@@ -10,18 +10,26 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{ANSWER, Recorder};
 use crate::registry::SessionHandle;
 use crate::session::{SessionStatus, Stop};
-use crate::{DeleteError, Manifest, RecordingState, StopError, state};
+use crate::{DeleteError, Manifest, RecordingState, SourceKind, StopError, state};
 
 impl Recorder {
     /// Stops the live recording of a room; returns when it is delivered, or still `ending` or
-    /// `uploading` after the stop time-out. A repeated stop waits for the same end.
+    /// `uploading` after the stop time-out. A repeated stop waits for the same end. Where rooms of
+    /// that name live in several places, it is the newest, unless `source` says which.
     ///
     /// # Errors
     /// There is nothing to stop.
-    pub async fn stop(&self, room_name: &str) -> Result<Manifest, StopError> {
+    pub async fn stop(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+    ) -> Result<Manifest, StopError> {
         let deadline = Instant::now() + self.inner.services.settings.stop_timeout;
-        let in_room =
-            |manifest: &Manifest| manifest.room_name == room_name && !manifest.state.is_final();
+        let in_room = |manifest: &Manifest| {
+            manifest.room_name == room_name
+                && source.is_none_or(|source| manifest.source == source.name())
+                && !manifest.state.is_final()
+        };
         let sessions = self.sessions().await.map_err(StopError::Internal)?;
         let mut sessions: Vec<_> = sessions
             .into_iter()

@@ -16,7 +16,7 @@ pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpRes
         .ok_or_else(|| Refusal::invalid("roomName is required"))?;
     let manifest = services
         .recordings
-        .stop(&room_name)
+        .stop(&room_name, None)
         .await
         .map_err(refusal)?;
     if manifest.state == RecordingState::Failed {

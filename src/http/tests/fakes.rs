@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
     DeleteError, ListFilter, LiveSession, Manifest, Page, RecordingState, RoomError, RoomsError,
-    StartError, StartRequest, StopError,
+    SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, RoomStatus, TrackStatus, WhipAnswer,
@@ -94,7 +94,11 @@ impl Recordings for FakeRecorder {
         Ok(live.insert(manifest(RecordingState::Active)).clone())
     }
 
-    async fn stop(&self, room_name: &str) -> Result<Manifest, StopError> {
+    async fn stop(
+        &self,
+        room_name: &str,
+        _source: Option<SourceKind>,
+    ) -> Result<Manifest, StopError> {
         let live = self
             .live
             .lock()
