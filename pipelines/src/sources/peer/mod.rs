@@ -1,27 +1,41 @@
-//! A WebRTC peer that only receives: ICE, DTLS and RTP by str0m on UDP sockets of ours.
+//! A WebRTC peer that only receives: ICE, DTLS and RTP by str0m, its packets by a [`Transport`].
 
+mod dialled;
 mod frame;
+mod framing;
+mod offer;
 mod reachability;
-mod sockets;
+mod tcp;
+mod transport;
 
+use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
 use str0m::change::SdpOffer;
 use str0m::error::RtcError;
-use str0m::media::{KeyframeRequestKind, MediaData, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::media::{Direction, KeyframeRequestKind, MediaData, MediaKind, Mid, Rid};
+use str0m::net::Receive;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 use crate::log::Codec;
 use frame::PacketCounter;
 use reachability::Reachability;
-use sockets::Sockets;
+
+pub use dialled::Dialled;
+pub use tcp::PacketStream;
+pub use transport::{Arrival, RemoteUse, Transport};
 
 /// The most that a datagram can hold on the paths of the internet.
-const DATAGRAM_BYTES: usize = 2048;
+pub const DATAGRAM_BYTES: usize = 2048;
+
+/// What saying good-bye may bring about.
+const MOST_PACKETS_OF_A_GOOD_BYE: usize = 64;
+
+/// Candidates that are kept before the first offer; nobody has more.
+const MOST_EARLY_CANDIDATES: usize = 64;
 
 /// Why a peer connection could not be made or go on.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +73,8 @@ pub enum PeerEvent {
 #[derive(Debug)]
 pub struct PeerFrame {
     pub mid: Mid,
+    /// Which simulcast layer, where the sender names layers so (RFC 8851).
+    pub rid: Option<Rid>,
     pub codec: Codec,
     /// Ticks of RTP time per second.
     pub clock_rate: u32,
@@ -71,25 +87,50 @@ pub struct PeerFrame {
     pub payload: Bytes,
 }
 
+/// The user name fragment and the password of one side of an ICE session (RFC 8839 section 5.4).
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceCredentials {
+    pub user_fragment: String,
+    pub password: String,
+}
+
+/// A media section of the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MediaSection {
+    pub mid: Mid,
+    pub kind: MediaKind,
+    /// Whether the other side may send in it.
+    pub receives: bool,
+}
+
 /// One peer connection.
-pub struct Peer {
+pub struct Peer<T = Dialled> {
     rtc: Rtc,
-    sockets: Sockets,
+    transport: T,
     buffer: Box<[u8; DATAGRAM_BYTES]>,
     /// Remote candidates that came before the first offer.
     early_candidates: Vec<Candidate>,
-    negotiated: bool,
+    /// The last offer that was accepted.
+    offer: Option<String>,
+    sections: Vec<MediaSection>,
     connected: bool,
     reachability: Reachability,
     packets: PacketCounter,
 }
 
-impl Peer {
+impl Peer<Dialled> {
     /// A peer whose first socket is bound to the address that packets to `server` leave from.
     ///
     /// # Errors
     /// No socket could be bound.
     pub fn new(server: IpAddr) -> Result<Self, PeerError> {
+        Ok(Self::over(Dialled::towards(server)?))
+    }
+}
+
+impl<T: Transport> Peer<T> {
+    /// A peer whose packets travel by `transport`.
+    pub fn over(transport: T) -> Self {
         let rtc = RtcConfig::new()
             .clear_codecs()
             .enable_opus(true, true)
@@ -100,16 +141,21 @@ impl Peer {
             .build(Instant::now());
         let mut peer = Self {
             rtc,
-            sockets: Sockets::default(),
+            transport,
             buffer: Box::new([0; DATAGRAM_BYTES]),
             early_candidates: Vec::new(),
-            negotiated: false,
+            offer: None,
+            sections: Vec::new(),
             connected: false,
             reachability: Reachability::default(),
             packets: PacketCounter::default(),
         };
-        peer.open_towards(server)?;
-        Ok(peer)
+        for candidate in peer.transport.local_candidates() {
+            peer.rtc.add_local_candidate(candidate);
+        }
+        let credentials = peer.local_ice_credentials();
+        peer.transport.named(&credentials.user_fragment);
+        peer
     }
 
     /// Answers an offer; also a repeated one, with an ICE restart or other media.
@@ -119,16 +165,76 @@ impl Peer {
     pub fn accept_offer(&mut self, sdp: &str) -> Result<String, PeerError> {
         let offer =
             SdpOffer::from_sdp_string(sdp).map_err(|error| PeerError::Offer(error.to_string()))?;
+        let before = self.local_ice_credentials();
         let answer = self
             .rtc
             .sdp_api()
             .accept_offer(offer)
             .map_err(|error| PeerError::Offer(error.to_string()))?;
-        self.negotiated = true;
-        for candidate in std::mem::take(&mut self.early_candidates) {
-            self.rtc.add_remote_candidate(candidate);
+        let credentials = self.local_ice_credentials();
+        let restarted = credentials != before;
+        if restarted {
+            self.transport.named(&credentials.user_fragment);
         }
-        Ok(answer.to_sdp_string())
+        if restarted || self.offer.is_none() {
+            self.transport.path_sought(restarted);
+        }
+        // Those in the offer itself were added with it.
+        for line in offer::candidates(sdp) {
+            if let Ok(candidate) = Candidate::from_sdp_string(line) {
+                self.consider(&candidate);
+            }
+        }
+        for candidate in std::mem::take(&mut self.early_candidates) {
+            self.take_candidate(candidate);
+        }
+        let answer = answer.to_sdp_string();
+        self.sections = self.sections_in(&answer);
+        self.offer = Some(sdp.to_owned());
+        Ok(answer)
+    }
+
+    /// Restarts ICE with these credentials of the other side, as an offer with them would (RFC
+    /// 8445 section 9), and returns ours. Its candidates are void, media goes on over the path
+    /// there is.
+    ///
+    /// # Errors
+    /// There was no offer before, or the credentials are not what RFC 8839 section 5.4 allows.
+    pub fn restart_ice(&mut self, remote: &IceCredentials) -> Result<IceCredentials, PeerError> {
+        if !remote.is_valid() {
+            return Err(PeerError::Offer(
+                "its ICE user name fragment needs 4 to 256 letters, digits, + or /, its password 22 to 256"
+                    .to_owned(),
+            ));
+        }
+        let Some(last) = &self.offer else {
+            return Err(PeerError::Offer(
+                "ICE can be restarted only after an offer".to_owned(),
+            ));
+        };
+        let offer = offer::with_credentials(last, &remote.user_fragment, &remote.password);
+        self.accept_offer(&offer)?;
+        Ok(self.local_ice_credentials())
+    }
+
+    /// What the other side needs of us for ICE. The answer holds it too.
+    pub fn local_ice_credentials(&mut self) -> IceCredentials {
+        let credentials = self.rtc.direct_api().local_ice_credentials();
+        IceCredentials {
+            user_fragment: credentials.ufrag,
+            password: credentials.pass,
+        }
+    }
+
+    /// Where the other side reaches us, as `candidate:…`. The answer holds it too.
+    pub fn local_candidates(&self) -> Vec<String> {
+        let candidates = self.transport.local_candidates();
+        candidates.iter().map(Candidate::to_sdp_string).collect()
+    }
+
+    /// The media sections of the last answer, without rejected ones and data channels.
+    pub fn media_sections(&self) -> &[MediaSection] {
+        &self.sections
     }
 
     /// Forgets what a media section carried, so that the next offer can use it for another track.
@@ -140,7 +246,7 @@ impl Peer {
         self.packets.forget(mid);
     }
 
-    /// Takes a `candidate:…` line of the other side. Only UDP is dialled.
+    /// Takes a `candidate:…` line of the other side.
     pub fn add_remote_candidate(&mut self, line: &str) {
         let candidate = match Candidate::from_sdp_string(line) {
             Ok(candidate) => candidate,
@@ -149,25 +255,53 @@ impl Peer {
                 return;
             }
         };
-        if candidate.proto() != Protocol::Udp {
-            return;
-        }
-        // A server may be reachable on another network than the one its signalling is on.
-        if let Err(error) = self.open_towards(candidate.addr().ip()) {
-            log::debug!("no way to the candidate {}: {error}", candidate.addr());
-        }
-        if self.negotiated {
-            self.rtc.add_remote_candidate(candidate);
-        } else {
+        if self.is_negotiated() {
+            self.take_candidate(candidate);
+        } else if self.early_candidates.len() < MOST_EARLY_CANDIDATES {
             self.early_candidates.push(candidate);
         }
     }
 
-    /// Asks the sender of a media section for a key frame.
+    fn take_candidate(&mut self, candidate: Candidate) {
+        if self.consider(&candidate) {
+            self.rtc.add_remote_candidate(candidate);
+        }
+    }
+
+    /// Makes the transport ready for a candidate; whether the candidate is to be checked.
+    fn consider(&mut self, candidate: &Candidate) -> bool {
+        match self.transport.consider(candidate) {
+            Ok(RemoteUse::Pair) => true,
+            Ok(RemoteUse::PairFrom(local)) => {
+                self.rtc.add_local_candidate(local);
+                true
+            }
+            Ok(RemoteUse::Skip) => false,
+            // The sockets there are may do.
+            Err(error) => {
+                log::debug!("no way to the candidate {}: {error}", candidate.addr());
+                true
+            }
+        }
+    }
+
+    /// Asks the sender of a media section without simulcast layers for a key frame.
     pub fn request_keyframe(&mut self, mid: Mid) {
-        if let Some(mut writer) = self.rtc.writer(mid)
-            && let Err(error) = writer.request_keyframe(None, KeyframeRequestKind::Pli)
-        {
+        self.request_keyframe_of(mid, None);
+    }
+
+    /// Asks for a key frame of one simulcast layer; of the only stream without a layer's name.
+    pub fn request_keyframe_of(&mut self, mid: Mid, rid: Option<Rid>) {
+        let Some(mut writer) = self.rtc.writer(mid) else {
+            return;
+        };
+        let kind = [KeyframeRequestKind::Pli, KeyframeRequestKind::Fir]
+            .into_iter()
+            .find(|kind| writer.is_request_keyframe_possible(*kind));
+        let Some(kind) = kind else {
+            return;
+        };
+        if let Err(error) = writer.request_keyframe(rid, kind) {
             log::debug!("cannot ask for a key frame of media section {mid} yet: {error}");
         }
     }
@@ -182,7 +316,7 @@ impl Peer {
 
     /// Whether an offer was accepted.
     pub fn is_negotiated(&self) -> bool {
-        self.negotiated
+        self.offer.is_some()
     }
 
     /// Whether media can arrive.
@@ -220,14 +354,17 @@ impl Peer {
                 Some(silent_at) if self.connected => deadline.min(silent_at),
                 _ => deadline,
             };
-            let received = tokio::select! {
+            let (transport, buffer) = (&mut self.transport, &mut self.buffer);
+            let arrival = tokio::select! {
                 biased;
-                received = self.sockets.receive(self.buffer.as_mut_slice()) => Some(received),
+                arrival = poll_fn(|context| {
+                    transport.poll_arrival(context, buffer.as_mut_slice())
+                }) => Some(arrival),
                 () = tokio::time::sleep_until(wake.into()) => None,
             };
             let was_reachable = self.reachability.is_reachable();
-            let handled = match received {
-                Some((length, from, to)) => self.receive(length, from, to),
+            let handled = match arrival {
+                Some(arrival) => self.on_arrival(arrival),
                 None => self.time_passed(Instant::now()),
             };
             if let Err(error) = handled {
@@ -235,7 +372,32 @@ impl Peer {
             }
             let reachable = self.reachability.is_reachable();
             if reachable != was_reachable {
+                if reachable {
+                    self.transport.path_found();
+                } else {
+                    self.transport.path_sought(false);
+                }
                 return PeerEvent::Reachable(reachable);
+            }
+        }
+    }
+
+    /// Says good-bye to the other side (DTLS close_notify, RTCP BYE).
+    pub fn close(mut self) {
+        if self.rtc.close().is_err() {
+            return;
+        }
+        // Saying it takes a handful of packets, each with what it brings about.
+        for _ in 0..MOST_PACKETS_OF_A_GOOD_BYE {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(packet)) => self.transport.send(
+                    packet.proto,
+                    packet.source,
+                    packet.destination,
+                    &packet.contents,
+                ),
+                Ok(Output::Event(_)) => {}
+                Ok(Output::Timeout(_)) | Err(_) => return,
             }
         }
     }
@@ -245,8 +407,12 @@ impl Peer {
             match self.rtc.poll_output()? {
                 Output::Timeout(deadline) => return Ok(Polled::IdleUntil(deadline)),
                 Output::Transmit(packet) => {
-                    self.sockets
-                        .send(packet.source, packet.destination, &packet.contents);
+                    self.transport.send(
+                        packet.proto,
+                        packet.source,
+                        packet.destination,
+                        &packet.contents,
+                    );
                 }
                 Output::Event(event) => {
                     if let Some(event) = self.translate(event) {
@@ -257,17 +423,37 @@ impl Peer {
         }
     }
 
-    fn receive(&mut self, length: usize, from: SocketAddr, to: SocketAddr) -> Result<(), RtcError> {
-        let now = Instant::now();
-        let Ok(packet) = Receive::new(Protocol::Udp, from, to, &self.buffer[..length]) else {
-            return Ok(());
-        };
-        let input = Input::Receive(now, packet);
-        if !self.rtc.accepts(&input) {
-            return Ok(());
+    fn on_arrival(&mut self, arrival: Arrival) -> Result<(), RtcError> {
+        match arrival {
+            Arrival::Opened { local, remote } => {
+                self.rtc.add_local_candidate(local);
+                self.rtc.add_remote_candidate(remote);
+                self.rtc.handle_input(Input::Timeout(Instant::now()))
+            }
+            Arrival::Lost(local) => {
+                self.rtc.direct_api().invalidate_candidate(&local);
+                self.rtc.handle_input(Input::Timeout(Instant::now()))
+            }
+            Arrival::Datagram {
+                length,
+                protocol,
+                from,
+                to,
+            } => {
+                let now = Instant::now();
+                let contents = &self.buffer[..length];
+                let Ok(packet) = Receive::new(protocol, from, to, contents) else {
+                    return Ok(());
+                };
+                let input = Input::Receive(now, packet);
+                if !self.rtc.accepts(&input) {
+                    return Ok(());
+                }
+                self.transport.proved(protocol, from);
+                self.reachability.received(now);
+                self.rtc.handle_input(input)
+            }
         }
-        self.reachability.received(now);
-        self.rtc.handle_input(input)
     }
 
     fn time_passed(&mut self, now: Instant) -> Result<(), RtcError> {
@@ -286,6 +472,11 @@ impl Peer {
             Event::IceConnectionStateChange(state) => {
                 let was_reachable = self.reachability.is_reachable();
                 self.reachability.ice_changed(state);
+                if state.is_connected() {
+                    self.transport.path_found();
+                } else if state.is_disconnected() {
+                    self.transport.path_sought(false);
+                }
                 let reachable = self.reachability.is_reachable();
                 (reachable != was_reachable).then_some(PeerEvent::Reachable(reachable))
             }
@@ -314,13 +505,14 @@ impl Peer {
     fn frame(&mut self, data: MediaData) -> PeerFrame {
         let spec = data.params.spec();
         let packets_lost = self.packets.lost_before(
-            data.mid,
+            (data.mid, data.rid),
             **data.seq_range.start(),
             **data.seq_range.end(),
             data.contiguous,
         );
         PeerFrame {
             mid: data.mid,
+            rid: data.rid,
             codec: frame::codec(spec.codec),
             clock_rate: spec.clock_rate.get(),
             keyframe: data.is_keyframe(),
@@ -332,26 +524,32 @@ impl Peer {
         }
     }
 
-    /// Makes sure that there is a socket for packets to `remote`.
-    fn open_towards(&mut self, remote: IpAddr) -> Result<(), PeerError> {
-        let opened = self
-            .sockets
-            .open_towards(remote)
-            .map_err(|source| PeerError::Socket {
-                address: remote,
-                source,
-            })?;
-        let Some(local) = opened else { return Ok(()) };
-        match Candidate::host(local, Protocol::Udp) {
-            Ok(candidate) => {
-                self.rtc.add_local_candidate(candidate);
-                Ok(())
-            }
-            Err(error) => Err(PeerError::Socket {
-                address: remote,
-                source: io::Error::other(error.to_string()),
-            }),
-        }
+    fn sections_in(&self, description: &str) -> Vec<MediaSection> {
+        let named = description
+            .lines()
+            .filter_map(|line| line.strip_prefix("a=mid:"));
+        let media = named.filter_map(|mid| self.rtc.media(Mid::from(mid)));
+        media
+            .filter(|media| !media.disabled() && !media.stopped())
+            .map(|media| MediaSection {
+                mid: media.mid(),
+                kind: media.kind(),
+                receives: matches!(media.direction(), Direction::RecvOnly | Direction::SendRecv),
+            })
+            .collect()
+    }
+}
+
+impl IceCredentials {
+    fn is_valid(&self) -> bool {
+        let ice_characters = |text: &str| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+        };
+        (4..=256).contains(&self.user_fragment.len())
+            && (22..=256).contains(&self.password.len())
+            && ice_characters(&self.user_fragment)
+            && ice_characters(&self.password)
     }
 }
 

@@ -1,7 +1,6 @@
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use rustix::net::SendFlags;
 use tokio::net::UdpSocket;
@@ -50,21 +49,22 @@ impl Sockets {
     }
 
     /// Waits for a datagram: its length, where it came from and where to.
-    pub async fn receive(&self, buffer: &mut [u8]) -> (usize, SocketAddr, SocketAddr) {
-        poll_fn(|context| {
-            for (socket, local) in &self.open {
-                while socket.poll_recv_ready(context).is_ready() {
-                    match socket.try_recv_from(buffer) {
-                        Ok((length, from)) => return Poll::Ready((length, from, *local)),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        // An earlier packet bounced (ICMP): the socket itself is well.
-                        Err(error) => log::trace!("receiving on {local}: {error}"),
-                    }
+    pub fn poll_receive(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<(usize, SocketAddr, SocketAddr)> {
+        for (socket, local) in &self.open {
+            while socket.poll_recv_ready(context).is_ready() {
+                match socket.try_recv_from(buffer) {
+                    Ok((length, from)) => return Poll::Ready((length, from, *local)),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    // An earlier packet bounced (ICMP): the socket itself is well.
+                    Err(error) => log::trace!("receiving on {local}: {error}"),
                 }
             }
-            Poll::Pending
-        })
-        .await
+        }
+        Poll::Pending
     }
 }
 
@@ -109,7 +109,8 @@ mod tests {
             .expect("a new socket");
         sockets.send(address, address, b"hello");
         let mut buffer = [0; 16];
-        let (length, from, to) = sockets.receive(&mut buffer).await;
+        let (length, from, to) =
+            std::future::poll_fn(|context| sockets.poll_receive(context, &mut buffer)).await;
         assert_eq!(
             (&buffer[..length], from, to),
             (&b"hello"[..], address, address)
