@@ -15,4 +15,6 @@ pub mod process;
 #[cfg(feature = "render")]
 pub mod render;
 #[cfg(feature = "capture")]
+pub mod rooms;
+#[cfg(feature = "capture")]
 pub mod sources;

@@ -9,7 +9,7 @@ pub const MAX_LINE_BYTES: usize = 1 << 20;
 
 /// Reads a line into `line`, without its newline; false at the end of the stream, also when that
 /// comes within a line.
-pub(super) async fn read_line(
+pub(crate) async fn read_line(
     from: &mut (impl AsyncBufRead + Unpin),
     line: &mut Vec<u8>,
 ) -> io::Result<bool> {

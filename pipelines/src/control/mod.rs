@@ -23,5 +23,9 @@ mod socket;
 
 pub use client::*;
 pub use lines::MAX_LINE_BYTES;
+#[cfg(feature = "capture")]
+pub(crate) use lines::read_line;
 pub use server::*;
 pub use socket::{MAX_SOCKET_PATH_BYTES, check_socket_path};
+#[cfg(feature = "capture")]
+pub(crate) use socket::{SocketFile, is_same_user};

@@ -33,7 +33,7 @@ pub fn check_socket_path(path: &Path) -> io::Result<()> {
 }
 
 /// A bound socket's file, removed when dropped unless it was replaced.
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
@@ -75,7 +75,7 @@ impl Drop for SocketFile {
 }
 
 /// Whether the process at the other end is of the same user.
-pub(super) fn is_same_user(socket: impl AsFd) -> bool {
+pub(crate) fn is_same_user(socket: impl AsFd) -> bool {
     rustix::net::sockopt::socket_peercred(socket)
         .is_ok_and(|peer| peer.uid == rustix::process::geteuid())
 }
