@@ -17,6 +17,7 @@ mod manifest;
 mod naming;
 #[cfg(test)]
 mod panic_tests;
+mod process;
 mod recorder;
 mod registry;
 mod rooms;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use crate::ProcessUsage;
-use crate::session::Status;
+use crate::process::Status;
 
 /// Samples processes and remembers the last look at each.
 #[derive(Debug, Default)]

@@ -5,22 +5,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{self, FutureExt};
-use tapedeck_pipelines::control::{Command, CommandError, ControlClient, Event, Role};
+use tapedeck_pipelines::control::{Command, CommandError, Event, Role};
 use tapedeck_pipelines::process::{JournalEntry, read_journal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::launch::Launch;
-use super::machine::REACTION_TIME;
-use super::process::Process;
-use super::processes;
+use crate::process::{
+    self, Connection, Ending, Launch, POLL, Process, REACTION_TIME, connect, subcommand,
+};
 
-/// Between two tries to connect.
-const POLL: Duration = Duration::from_millis(50);
 /// How long what a process said last may take to arrive after it has ended.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A render that says nothing for so long is asked, and killed when it does not answer. Loading
@@ -113,7 +109,8 @@ where
     let (handle, orders) = handle();
     actix::spawn(async move {
         let (folder, role) = (place.folder.clone(), place.role);
-        let found = tokio::task::spawn_blocking(move || processes::find(&folder, role)).await;
+        let found =
+            tokio::task::spawn_blocking(move || process::find(&folder, subcommand(role))).await;
         match found.ok().flatten() {
             Some(process) => {
                 Watch::new(place, Process::Adopted(process), orders, report)
@@ -132,11 +129,6 @@ fn handle() -> (ChildHandle, mpsc::UnboundedReceiver<Order>) {
     (ChildHandle { orders }, receiver)
 }
 
-struct Connection {
-    client: Arc<ControlClient>,
-    events: mpsc::Receiver<Event>,
-}
-
 type Sending = Pin<Box<dyn Future<Output = Result<(), CommandError>>>>;
 
 struct Watch<R> {
@@ -153,7 +145,7 @@ struct Watch<R> {
 
 /// What a watch woke up for.
 enum Wake {
-    Ended(String),
+    Ended(Ending),
     Ordered(Option<Order>),
     Connected(Connection),
     Heard(Option<Event>),
@@ -192,7 +184,7 @@ where
         loop {
             self.send_next();
             match self.next().await {
-                Wake::Ended(detail) => {
+                Wake::Ended(Ending { detail, .. }) => {
                     self.pass_on_last_words().await;
                     let gone = gone(&self.place, detail).await;
                     return (self.report)(gone).await;
@@ -233,7 +225,7 @@ where
         let heard = async {
             match &mut self.connection {
                 Some(connection) => Wake::Heard(connection.events.recv().await),
-                None => Wake::Connected(connect(place).await),
+                None => Wake::Connected(connect(&place.socket).await),
             }
         };
         let sent = async {
@@ -247,7 +239,7 @@ where
             order = self.orders.recv() => Wake::Ordered(order),
             wake = sent => wake,
             wake = heard => wake,
-            detail = self.process.ended() => Wake::Ended(detail),
+            ending = self.process.ended() => Wake::Ended(ending),
             () = silence => Wake::Silent,
         }
     }
@@ -332,22 +324,7 @@ where
     }
 
     fn name(&self) -> &'static str {
-        processes::subcommand(self.place.role)
-    }
-}
-
-/// Tries until it is connected.
-async fn connect(place: &Place) -> Connection {
-    loop {
-        match ControlClient::connect(&place.socket).await {
-            Ok((client, events)) => {
-                return Connection {
-                    client: Arc::new(client),
-                    events,
-                };
-            }
-            Err(_) => sleep(POLL).await,
-        }
+        subcommand(self.place.role)
     }
 }
 
@@ -359,7 +336,7 @@ async fn gone(place: &Place, detail: String) -> Report {
         }
         _ => {}
     }
-    let name = processes::subcommand(place.role);
+    let name = subcommand(place.role);
     let path = place.folder.join(name).with_extension("jsonl");
     let read = tokio::task::spawn_blocking(move || read_journal(&path)).await;
     let journal = read

@@ -5,8 +5,8 @@ use std::io;
 use tapedeck_pipelines::control::{PROTOCOL_VERSION, Role};
 use tapedeck_pipelines::job::{CaptureJob, CaptureLimits, LogSettings, RenderJob, Source};
 
-use super::launch::Launch;
 use crate::folder::DataFolder;
+use crate::process::{Launch, subcommand};
 use crate::{Manifest, RecorderSettings};
 
 /// The start of a capture process.
@@ -72,7 +72,7 @@ fn launch(
     folder: &DataFolder,
 ) -> io::Result<Launch> {
     Ok(Launch {
-        role,
+        subcommand: subcommand(role),
         executable: settings.executable.clone(),
         folder: folder.work(&manifest.id),
         job: Launch::job(job)?,

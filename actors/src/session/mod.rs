@@ -4,14 +4,10 @@ mod actor;
 mod child;
 mod jobs;
 mod journal;
-mod launch;
 mod machine;
 mod messages;
-mod process;
-mod processes;
 mod status;
 
 pub use actor::{Beginning, RecordingSession};
 pub use messages::{Look, Stop};
-pub use processes::Status;
 pub use status::{SessionStatus, StatusSender};

@@ -16,10 +16,8 @@ use tapedeck_pipelines::control::{
 pub use messages::{Action, Event, Timer};
 use render::Render;
 
+use crate::process::REACTION_TIME;
 use crate::{Manifest, RecordingState, RoomError, StartError};
-
-/// How long a child may take to do what it was asked before it is killed.
-pub const REACTION_TIME: Duration = Duration::from_secs(5);
 
 /// The state of one recording.
 #[derive(Clone, Debug)]

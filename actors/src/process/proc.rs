@@ -1,10 +1,9 @@
-//! Processes of recordings as the kernel shows them in `/proc`.
+//! Processes as the kernel shows them in `/proc`.
 
 use std::fs;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tapedeck_pipelines::control::Role;
 
 /// A process that cannot be mistaken for a later one with the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,16 +40,8 @@ impl ProcessId {
     }
 }
 
-/// The argument by which a child is told what to be.
-pub fn subcommand(role: Role) -> &'static str {
-    match role {
-        Role::Capture => "capture",
-        Role::Render => "render",
-    }
-}
-
-/// Finds the process of a role that works in `folder`: children are started there.
-pub fn find(folder: &Path, role: Role) -> Option<ProcessId> {
+/// Finds the child with this subcommand that works in `folder`: children are started there.
+pub fn find(folder: &Path, subcommand: &str) -> Option<ProcessId> {
     let folder = folder.canonicalize().ok()?;
     fs::read_dir("/proc").ok()?.find_map(|entry| {
         let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
@@ -59,9 +50,8 @@ pub fn find(folder: &Path, role: Role) -> Option<ProcessId> {
             return None;
         }
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let is_role =
-            arguments.split(|byte| *byte == 0).nth(1) == Some(subcommand(role).as_bytes());
-        ProcessId::of(pid).filter(|process| is_role && process.is_alive())
+        let is_it = arguments.split(|byte| *byte == 0).nth(1) == Some(subcommand.as_bytes());
+        ProcessId::of(pid).filter(|process| is_it && process.is_alive())
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::process::Child;
 use tokio::time::sleep;
 
-use super::processes::ProcessId;
+use super::proc::ProcessId;
 
 /// Between two looks at a process that is not our child.
 const POLL: Duration = Duration::from_millis(250);
@@ -18,6 +18,15 @@ pub enum Process {
     Adopted(ProcessId),
 }
 
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// In words.
+    pub detail: String,
+    /// Whether it failed; unknown of a process that is not our child.
+    pub failed: Option<bool>,
+}
+
 impl Process {
     /// Its number, until it has been waited for.
     pub fn pid(&self) -> Option<u32> {
@@ -28,17 +37,26 @@ impl Process {
     }
 
     /// Waits until it has ended; tells how. May be called again after it was dropped.
-    pub async fn ended(&mut self) -> String {
+    pub async fn ended(&mut self) -> Ending {
         match self {
             Self::Own(child) => match child.wait().await {
-                Ok(status) => status.to_string(),
-                Err(error) => format!("it cannot be waited for: {error}"),
+                Ok(status) => Ending {
+                    detail: status.to_string(),
+                    failed: Some(!status.success()),
+                },
+                Err(error) => Ending {
+                    detail: format!("it cannot be waited for: {error}"),
+                    failed: None,
+                },
             },
             Self::Adopted(process) => {
                 while process.is_alive() {
                     sleep(POLL).await;
                 }
-                "it ended by itself".into()
+                Ending {
+                    detail: "it ended by itself".into(),
+                    failed: None,
+                }
             }
         }
     }

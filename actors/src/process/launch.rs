@@ -7,11 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use tapedeck_pipelines::control::Role;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
-
-use super::processes::subcommand;
 
 /// Variables that children inherit. Everything else stays here: the server's environment holds
 /// keys and secrets.
@@ -36,9 +33,10 @@ const INHERITED_PREFIXES: &[&str] = &["LC_", "XDG_", "GST_", "FONTCONFIG_", "MAL
 /// A child to be started.
 #[derive(Clone, Debug)]
 pub struct Launch {
-    pub role: Role,
+    /// The argument that tells it what to be.
+    pub subcommand: &'static str,
     pub executable: PathBuf,
-    /// The recording's work folder: also the process's working folder, by which it is found.
+    /// Its working folder, by which it is found.
     pub folder: PathBuf,
     /// JSON for its standard input; holds secrets.
     pub job: Vec<u8>,
@@ -73,7 +71,7 @@ impl Launch {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
         command
-            .arg(subcommand(self.role))
+            .arg(self.subcommand)
             .current_dir(&self.folder)
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| is_inherited(name)))
