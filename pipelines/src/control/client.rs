@@ -107,8 +107,21 @@ impl ControlClient {
         request: WhipRequest,
         timeout: Duration,
     ) -> Result<WhipAnswer, CommandError> {
-        let id = self.draw_id();
-        self.ask_as(&id, Command::Whip { request }, timeout)
+        self.whip_as(&self.draw_id(), request, timeout).await
+    }
+
+    /// As [`ControlClient::whip`] under an id of the caller's choice, see
+    /// [`ControlClient::command_as`].
+    ///
+    /// # Errors
+    /// As [`ControlClient::command`].
+    pub async fn whip_as(
+        &self,
+        id: &str,
+        request: WhipRequest,
+        timeout: Duration,
+    ) -> Result<WhipAnswer, CommandError> {
+        self.ask_as(id, Command::Whip { request }, timeout)
             .await?
             .ok_or_else(|| CommandError::Refused("the process gave no answer".to_owned()))
     }
