@@ -1,1 +1,140 @@
-export {};
+// The first page: rooms, what is recorded, what was recorded.
+//
+// ?room= fills in the room to be recorded.
+
+import { get, key, post } from "./api.js";
+import { byId, element, keyForm, say, show } from "./elements.js";
+import { isLive, joined, showRooms } from "./rooms.js";
+import { normal, showRecordings } from "./recordings.js";
+
+/** Time from one look at the server to the next, ms. */
+const PERIOD = 2_000;
+/** Recordings in the list at first, and how many more at each wish; the most of one answer. */
+const PAGE = 20;
+const MOST = 500;
+
+const start = byId("start");
+let limit = PAGE;
+let seenAt = null;
+
+const askForKey = keyForm(byId("key"), key, () => refresh());
+
+/** A part of the page's knowledge: `{value}` or `{error}`. */
+const part = (promise) =>
+  promise.then(
+    (value) => ({ value }),
+    (error) => ({ error }),
+  );
+
+let looking = null;
+
+/** Looks at the server once more, after the look that is under way. */
+function refresh() {
+  const before = looking;
+  const mine = (before ?? Promise.resolve()).then(look).finally(() => {
+    if (looking === mine) looking = null;
+  });
+  looking = mine;
+  return mine;
+}
+
+async function look() {
+  const [rooms, status, all] = await Promise.all([
+    part(get("/v1/rooms")),
+    part(get("/status")),
+    part(get(`/v1/recordings?limit=${limit}`)),
+  ]);
+  // Who may not see everything may see what is finished.
+  const finished = all.error && all.error.status !== 0 ? await part(get("/recordings")) : all;
+  showTrouble([rooms, status, all, finished]);
+  if (!rooms.error || !status.error) {
+    const joint = joined(rooms.value?.rooms ?? [], status.value?.sessions ?? []);
+    showRooms(byId("rooms"), joint, refresh);
+    show(byId("no-rooms"), joint.length === 0);
+    const live = joint.filter((room) => room.recording).length;
+    document.title = live > 0 ? `● ${live} recording · Tapedeck` : "Tapedeck";
+  }
+  if (!finished.error) {
+    const recordings = finished.value.recordings.map(normal).filter((one) => !isLive(one));
+    showRecordings(byId("recordings"), recordings, { confirm, refresh });
+    show(byId("no-recordings"), recordings.length === 0);
+    show(byId("more"), Boolean(finished.value.nextCursor) && limit < MOST);
+  }
+}
+
+function showTrouble([rooms, status, all, finished]) {
+  const errors = [rooms, status, all].map((one) => one.error).filter(Boolean);
+  const unreachable = errors.find((error) => error.status === 0);
+  if (!unreachable) seenAt = Date.now();
+  const locked = errors.find((error) => error.needsKey);
+  if (locked && finished.error) {
+    askForKey(locked.withKey ? locked.message : "This server needs a key.");
+  } else if (locked) {
+    askForKey("Rooms and live recordings are shown to holders of the operator key.");
+  } else {
+    askForKey("");
+  }
+  const other = errors.find((error) => !error.needsKey);
+  const since = seenAt ? ` What you see is from ${new Date(seenAt).toLocaleTimeString()}.` : "";
+  const text = unreachable ? `The server does not answer.${since}` : (other?.message ?? "");
+  say(byId("trouble"), text);
+  show(byId("trouble"), Boolean(text));
+}
+
+/** Asks whether a recording may be deleted. */
+function confirm(recording) {
+  const dialog = byId("confirm");
+  say(byId("confirm-what"), `${recording.name} cannot be brought back.`);
+  dialog.returnValue = "keep";
+  dialog.showModal();
+  return new Promise((answer) => {
+    dialog.addEventListener("close", () => answer(dialog.returnValue === "delete"), {
+      once: true,
+    });
+  });
+}
+
+async function startByName(event) {
+  event.preventDefault();
+  const room = start.room.value.trim();
+  const problem = byId("start-problem");
+  const button = start.querySelector("button");
+  const wish = { roomName: room };
+  if (!byId("source-choice").hidden) wish.source = start.source.value;
+  button.disabled = true;
+  show(problem, false);
+  say(byId("started"), "Starting …");
+  try {
+    await post("/recordings/start", wish);
+    say(byId("started"), `${room} is being recorded.`);
+    start.reset();
+  } catch (error) {
+    say(byId("started"), "");
+    const publish = element("a", { href: `/publish?room=${encodeURIComponent(room)}` });
+    publish.append("Publish to it");
+    problem.replaceChildren(error.message, ...(error.status === 404 ? [" ", publish] : []));
+    show(problem, true);
+    if (error.needsKey) askForKey(error.message);
+  }
+  button.disabled = false;
+  await refresh();
+}
+
+/** What the server can do decides what is offered. */
+async function offerSources() {
+  const { value } = await part(get("/v1/info"));
+  show(byId("source-choice"), (value?.sources ?? []).length > 1);
+  if (value?.defaultSource) start.source.value = value.defaultSource;
+}
+
+start.addEventListener("submit", startByName);
+start.room.value = new URLSearchParams(location.search).get("room") ?? "";
+say(byId("whip-address"), `${location.origin}/whip/ROOM`);
+byId("more").addEventListener("click", () => {
+  limit = Math.min(MOST, limit + PAGE);
+  refresh();
+});
+document.addEventListener("visibilitychange", () => document.hidden || refresh());
+setInterval(() => document.hidden || looking || refresh(), PERIOD);
+offerSources();
+refresh();

@@ -1,1 +1,144 @@
-export {};
+// Recordings that are finished, being finished, or failed: an entry for each.
+
+import { request } from "./api.js";
+import { element, reconcile, say, show } from "./elements.js";
+import { bytes, duration, moment } from "./format.js";
+import { address, player, save } from "./player.js";
+
+/** States in which there is a file. */
+const FILES = ["complete", "limit_reached"];
+
+/** What is told of the others. */
+const STATES = {
+  ending: "Being finished …",
+  uploading: "Being stored …",
+  aborted: "Stopped before anything was recorded",
+  failed: "Failed",
+};
+
+/** Why a recording ended, where nobody asked for it. */
+const REASONS = {
+  room_ended: "The room ended.",
+  room_empty: "Nobody was in the room any more.",
+  max_duration: "It reached its greatest length.",
+  source_lost: "The media server was gone.",
+  removed: "The recorder was removed from the room.",
+  server_lost: "The server was gone.",
+  log_failed: "It could not be written any more.",
+  capture_lost: "The recording process died.",
+};
+
+/** A recording of `GET /recordings` or `GET /v1/recordings` in one shape: times ms, length s. */
+export function normal(recording) {
+  const own = "state" in recording;
+  return {
+    id: recording.id,
+    name: recording.name,
+    room: recording.roomName,
+    state: own ? recording.state : (recording.status ?? "complete"),
+    startedAt: own ? (recording.startedAtMs ?? recording.createdAtMs) : recording.startedAt,
+    seconds: own ? recording.durationMs && recording.durationMs / 1_000 : recording.duration,
+    size: own ? recording.sizeBytes : recording.size,
+    reason: REASONS[recording.endReason] ?? "",
+    error: recording.error ?? "",
+  };
+}
+
+/**
+ * Shows recordings in a list.
+ *
+ * @param confirm asks whether to delete one
+ * @param refresh called when one was deleted
+ */
+export function showRecordings(list, recordings, { confirm, refresh }) {
+  reconcile(
+    list,
+    recordings,
+    // A file that comes makes another entry of it.
+    (recording) => `${recording.id} ${FILES.includes(recording.state)}`,
+    (recording) => entry(recording, { confirm, refresh }),
+    (child, recording) => child.update(recording),
+  );
+}
+
+function entry(recording, actions) {
+  const facts = element("p", { className: "quiet" });
+  const story = element("p", { className: "quiet" });
+  const child = element(
+    "li",
+    { className: "card" },
+    element("div", { className: "head" }, element("h3", {}, recording.room), facts),
+    story,
+  );
+  if (FILES.includes(recording.state)) child.append(...controls(recording, actions));
+  child.update = ({ state, startedAt, seconds, size, reason, error }) => {
+    const words = [moment(startedAt), duration(seconds), bytes(size), STATES[state]];
+    say(facts, words.filter(Boolean).join(" · "));
+    say(story, [reason, error].filter(Boolean).join(" "));
+    show(story, Boolean(story.textContent));
+  };
+  return child;
+}
+
+function controls(recording, { confirm, refresh }) {
+  const { name } = recording;
+  const about = (text) => ({ type: "button", ariaLabel: `${text} ${name}` });
+  const play = element("button", { ...about("Play"), className: "primary" }, "Play");
+  const link = element("a", { href: address(name), download: name, className: "button" }, "Download");
+  const remove = element("button", about("Delete"), "Delete");
+  const file = element("p", { className: "quiet file" }, name);
+  const progress = element("p", { className: "quiet", role: "status" });
+  const problem = element("p", { className: "notice bad", role: "alert", hidden: true });
+  const stage = element("div", {});
+  link.setAttribute("aria-label", `Download ${name}`);
+  play.setAttribute("aria-expanded", "false");
+  let open = null;
+
+  const complain = (text) => {
+    say(problem, text);
+    show(problem, Boolean(text));
+  };
+  const close = () => {
+    open?.close();
+    open = null;
+    say(play, "Play");
+    play.setAttribute("aria-expanded", "false");
+  };
+  play.addEventListener("click", () => {
+    if (open) return close();
+    open = player(recording);
+    stage.append(open.node);
+    say(play, "Close");
+    play.setAttribute("aria-expanded", "true");
+  });
+  link.addEventListener("click", async (event) => {
+    event.preventDefault();
+    complain("");
+    try {
+      await save(recording, (text) => say(progress, text));
+    } catch (error) {
+      say(progress, "");
+      complain(error.message);
+    }
+  });
+  remove.addEventListener("click", async () => {
+    if (!(await confirm(recording))) return;
+    complain("");
+    remove.disabled = true;
+    try {
+      await request(address(name), { method: "DELETE" });
+      close();
+      await refresh();
+    } catch (error) {
+      complain(error.message);
+    }
+    remove.disabled = false;
+  });
+  return [
+    file,
+    element("div", { className: "actions" }, play, link, remove),
+    progress,
+    problem,
+    stage,
+  ];
+}

@@ -1,1 +1,133 @@
-export {};
+// Rooms and their live recordings, a card for each.
+
+import { post } from "./api.js";
+import { element, reconcile, say, show } from "./elements.js";
+import { duration, listing } from "./format.js";
+
+/** States of a recording that takes in media. */
+const LIVE = ["starting", "active", "interrupted"];
+
+/** What a track is called, by its source. */
+const TRACKS = {
+  camera: "camera",
+  microphone: "microphone",
+  screen_share: "screen",
+  screen_share_audio: "sound of the screen",
+};
+
+/** Whether a recording takes in media. */
+export const isLive = (recording) => LIVE.includes(recording.state);
+
+/**
+ * Rooms of this server and rooms of elsewhere that are recorded, by name.
+ *
+ * @param rooms of `GET /v1/rooms`
+ * @param sessions of `GET /status`
+ */
+export function joined(rooms, sessions) {
+  const all = new Map();
+  const entry = (source, name) => {
+    const identity = `${source}:${name}`;
+    if (!all.has(identity)) all.set(identity, { identity, source, name, participants: [] });
+    return all.get(identity);
+  };
+  for (const room of rooms) {
+    entry(room.source ?? "whip", room.name).participants = room.participants ?? [];
+  }
+  for (const session of sessions.filter(isLive)) {
+    const room = entry(session.source ?? "livekit", session.roomName);
+    room.recording = session;
+    if (room.participants.length === 0) room.participants = session.capture?.participants ?? [];
+  }
+  return [...all.values()].sort((one, other) => one.name.localeCompare(other.name));
+}
+
+/** Shows rooms in a list; `refresh` is called when something was started or stopped. */
+export function showRooms(list, rooms, refresh) {
+  reconcile(
+    list,
+    rooms,
+    (room) => room.identity,
+    (room) => card(room, refresh),
+    (child, room) => child.update(room),
+  );
+}
+
+function card(first, refresh) {
+  let room = first;
+  const title = element("h3", {}, room.name);
+  const origin = element("span", { className: "tag" }, "LiveKit");
+  const live = element("p", { className: "live" });
+  const people = element("ul", { className: "people" });
+  const nobody = element("p", { className: "quiet" }, "Nobody is in it.");
+  const problem = element("p", { className: "notice bad", role: "alert", hidden: true });
+  const button = element("button", { type: "button" });
+  const child = element(
+    "li",
+    { className: "card" },
+    element("div", { className: "head" }, title, origin, live),
+    people,
+    nobody,
+    element("div", { className: "actions" }, button),
+    problem,
+  );
+  let busy = "";
+
+  const showButton = () => {
+    say(button, busy || (room.recording ? "Stop recording" : "Start recording"));
+    button.disabled = Boolean(busy);
+    button.className = room.recording ? "" : "primary";
+    button.setAttribute("aria-label", `${button.textContent} of ${room.name}`);
+  };
+  button.addEventListener("click", async () => {
+    const stopping = Boolean(room.recording);
+    busy = stopping ? "Stopping …" : "Starting …";
+    show(problem, false);
+    showButton();
+    try {
+      const wish = { roomName: room.name, source: room.source };
+      await post(stopping ? "/recordings/stop" : "/recordings/start", wish);
+    } catch (error) {
+      say(problem, error.message);
+      show(problem, true);
+    }
+    await refresh();
+    busy = "";
+    showButton();
+  });
+
+  child.update = (next) => {
+    room = next;
+    show(origin, room.source === "livekit");
+    show(live, Boolean(room.recording));
+    if (room.recording) say(live, liveText(room.recording));
+    showPeople(people, room.participants);
+    show(nobody, room.participants.length === 0);
+    showButton();
+  };
+  return child;
+}
+
+function liveText({ state, durationMs }) {
+  if (state === "starting") return "Starting";
+  const length = duration((durationMs ?? 0) / 1_000);
+  return state === "interrupted" ? `Interrupted, ${length}` : `Recording, ${length}`;
+}
+
+function showPeople(list, participants) {
+  reconcile(
+    list,
+    participants,
+    (one) => one.identity || one.id,
+    () => element("li", {}, element("b"), " ", element("span", { className: "quiet" })),
+    (child, one) => {
+      say(child.querySelector("b"), one.name || one.identity);
+      say(child.querySelector("span"), listing((one.tracks ?? []).map(trackText)));
+    },
+  );
+}
+
+function trackText({ source, kind, width, height, muted }) {
+  const size = width && height ? ` ${width} × ${height}` : "";
+  return `${TRACKS[source] ?? kind ?? "track"}${size}${muted ? " (muted)" : ""}`;
+}
