@@ -2,3 +2,4 @@
 //! send to the captures that ask for it.
 
 pub mod media;
+pub mod ports;
