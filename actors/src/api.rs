@@ -14,7 +14,7 @@ use crate::{Manifest, RecordingState, RoomError, SourceKind};
 pub struct RecorderSettings {
     /// The data folder, absolute: `work/`, `run/`, `index/` (sled) live in it.
     pub data_dir: PathBuf,
-    /// The executable whose `capture` and `render` subcommands are the children.
+    /// The executable whose `capture`, `render` and `rooms` subcommands are the children.
     pub executable: PathBuf,
     /// What a recording looks like unless its request says otherwise.
     pub output: OutputSettings,
@@ -118,7 +118,7 @@ pub struct LiveSession {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessUsage {
-    /// `capture` or `render`.
+    /// `capture`, `render` or `rooms`.
     pub role: &'static str,
     pub pid: u32,
     /// User and system time since its start, s.

@@ -13,8 +13,8 @@ use tapedeck_storage::durable;
 /// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// The layout of a data folder: `work/<id>/` per recording, `run/` for sockets, `index/` for the
-/// index.
+/// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `run/`
+/// for sockets, `index/` for the index.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     root: PathBuf,
@@ -123,6 +123,21 @@ impl DataFolder {
         self.root.join(Self::socket_name(id, role))
     }
 
+    /// Where the rooms process works.
+    pub fn rooms(&self) -> PathBuf {
+        self.root.join("rooms")
+    }
+
+    /// The control socket of the rooms process.
+    pub fn rooms_socket(&self) -> PathBuf {
+        self.root.join("run/rooms.sock")
+    }
+
+    /// Where captures ask the rooms process for media.
+    pub fn rooms_media_socket(&self) -> PathBuf {
+        self.root.join("run/rooms-media.sock")
+    }
+
     /// Whether the socket of a child is there.
     pub fn has_sockets(&self, id: &str) -> bool {
         [Role::Capture, Role::Render]
@@ -139,11 +154,13 @@ impl DataFolder {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            let is_known = ids.clone().any(|id| {
-                [Role::Capture, Role::Render]
-                    .iter()
-                    .any(|role| self.socket(id, *role) == path)
-            });
+            // Whoever looks after the rooms process looks after its sockets.
+            let is_known = [self.rooms_socket(), self.rooms_media_socket()].contains(&path)
+                || ids.clone().any(|id| {
+                    [Role::Capture, Role::Render]
+                        .iter()
+                        .any(|role| self.socket(id, *role) == path)
+                });
             if is_known || !entry.file_type().is_ok_and(|kind| kind.is_socket()) {
                 continue;
             }
@@ -195,9 +212,11 @@ mod tests {
         drop(UnixListener::bind(socket("EG_known")).unwrap());
         drop(UnixListener::bind(socket("EG_stray")).unwrap());
         let _listens = UnixListener::bind(socket("EG_lives")).unwrap();
+        let _rooms = UnixListener::bind(folder.rooms_socket()).unwrap();
         std::fs::write(temporary.path().join("run/note"), b"").unwrap();
         folder.remove_stray_sockets(["EG_known"].into_iter());
         assert!(socket("EG_known").exists() && socket("EG_lives").exists());
+        assert!(folder.rooms_socket().exists());
         assert!(temporary.path().join("run/note").exists());
         assert!(!socket("EG_stray").exists());
     }
@@ -217,6 +236,9 @@ mod tests {
         };
         let socket = folder.socket("EG_123456789012", Role::Capture);
         assert_eq!(socket.as_os_str().len(), LONGEST_SOCKET_PATH);
+        for socket in [folder.rooms_socket(), folder.rooms_media_socket()] {
+            assert!(socket.as_os_str().len() <= LONGEST_SOCKET_PATH);
+        }
     }
 
     #[test]

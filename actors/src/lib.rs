@@ -21,6 +21,7 @@ mod process;
 mod recorder;
 mod registry;
 mod rooms;
+mod rooms_process;
 mod services;
 mod session;
 mod state;

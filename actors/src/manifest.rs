@@ -19,7 +19,7 @@ pub struct Manifest {
     pub id: String,
     /// File name of the output, with its extension.
     pub name: String,
-    /// `livekit`, later others.
+    /// [`SourceKind::name`](crate::SourceKind::name) of where the room lives.
     pub source: String,
     pub room_name: String,
     pub room_id: String,

@@ -54,14 +54,14 @@ async fn finish(
     terminate: &mut Signal,
 ) {
     let running = live(recorder).await.len();
-    if running == 0 {
-        log::info!("the server ends");
-        return;
+    match running {
+        0 => log::info!("the server ends"),
+        _ => log::info!(
+            "recordings being finished, for up to {} s: {running}; Ctrl-C again ends at once",
+            timeout.as_secs()
+        ),
     }
-    log::info!(
-        "recordings being finished, for up to {} s: {running}; Ctrl-C again ends at once",
-        timeout.as_secs()
-    );
+    // Also without recordings: publishers are sent away.
     tokio::select! {
         () = recorder.finish_all(timeout) => {}
         () = tell_progress(recorder) => {}
@@ -69,6 +69,7 @@ async fn finish(
         _ = terminate.recv() => {}
     }
     match live(recorder).await.len() {
+        0 if running == 0 => {}
         0 => log::info!("all recordings are finished, the server ends"),
         unfinished => log::warn!("the server ends; recordings left to the next one: {unfinished}"),
     }

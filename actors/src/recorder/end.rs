@@ -75,8 +75,8 @@ impl Recorder {
         true
     }
 
-    /// Stops all live recordings and waits until they are delivered or `deadline` passes. No
-    /// recording is started any more.
+    /// Stops all live recordings and waits until they are delivered or `deadline` passes; then sends
+    /// the publishers of our own rooms away. No recording is started and nobody publishes any more.
     pub async fn finish_all(&self, deadline: Duration) {
         self.inner.closing.store(true, Ordering::Relaxed);
         let deadline = Instant::now() + deadline;
@@ -92,6 +92,16 @@ impl Recorder {
             }
         });
         futures_util::future::join_all(endings).await;
+        // The next server goes on with a recording that is still live, and its publishers stay.
+        let sessions = self.sessions().await.unwrap_or_default();
+        let is_live = |session: &SessionHandle| session.status.borrow().manifest.is_live();
+        if !sessions.iter().any(is_live) {
+            let _ = timeout_at(
+                deadline.max(Instant::now() + ANSWER),
+                self.inner.rooms.leave(),
+            )
+            .await;
+        }
     }
 
     /// Removes a finished recording by file name: object, metadata and work folder.

@@ -7,7 +7,7 @@ mod start;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -16,12 +16,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::folder::{DataFolder, FolderLock};
 use crate::registry::{self, RegistryActor, SessionHandle, Table};
+use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
 use crate::services::Services;
 use crate::state::{self, StoreActor};
 use crate::supervision::Keeper;
 use crate::uploader::UploaderActor;
 use crate::usage::UsageSampler;
-use crate::{Manifest, RecorderSettings, RecordingState, Rooms, StartError};
+use crate::{Manifest, RecorderSettings, RecordingState, Rooms, SourceKind, StartError};
 
 /// How long an actor may take to answer what needs no disk.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -35,9 +36,11 @@ pub struct Recorder {
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Keeper<RegistryActor>,
+    pub(crate) rooms: RoomsProcess,
     livekit: Option<Arc<dyn Rooms>>,
     store: Arc<dyn RecordingStore>,
     usage: Mutex<UsageSampler>,
+    rooms_usage: Mutex<UsageSampler>,
     closing: AtomicBool,
     _lock: FolderLock,
 }
@@ -83,15 +86,24 @@ impl Recorder {
             uploader,
         });
         let (table, shared) = (Arc::new(Mutex::new(Table::default())), services.clone());
-        let registry = Keeper::start("registry", arbiter, move || {
+        let known = table.clone();
+        let registry = Keeper::start("registry", arbiter.clone(), move || {
             RegistryActor::new(shared.clone(), table.clone())
         });
+        let place = RoomsPlace::new(&services.settings, &services.folder);
+        let rooms = rooms_process::Shared::new(place, move || {
+            let table = known.lock().unwrap_or_else(PoisonError::into_inner);
+            table.records_live(SourceKind::Whip)
+        });
+        let rooms = RoomsProcess::start(arbiter, rooms);
         let inner = Arc::new(Inner {
             services,
             registry,
+            rooms,
             livekit,
             store,
             usage: Mutex::default(),
+            rooms_usage: Mutex::default(),
             closing: AtomicBool::new(false),
             _lock: lock,
         });
@@ -101,11 +113,13 @@ impl Recorder {
             .await
             .map_err(io::Error::other)?;
 
-        // The registry looks after sessions; somebody must look after the registry.
+        // The registry looks after sessions; somebody must look after the registry, and after the
+        // actor that recordings need when no publisher asks for it.
         let watched = Arc::downgrade(&inner);
         actix::spawn(async move {
             while let Some(inner) = watched.upgrade() {
                 inner.registry.address();
+                inner.rooms.actor.address();
                 drop(inner);
                 sleep(Duration::from_millis(500)).await;
             }

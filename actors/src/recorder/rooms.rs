@@ -1,21 +1,43 @@
 //! Rooms that live in our own rooms process.
 
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 
 use super::Recorder;
-use crate::RoomsError;
+use crate::{ProcessUsage, RoomsError};
 
 impl Recorder {
-    /// Puts a WHIP client's request to the rooms process, which is started if it does not run.
+    /// Puts a WHIP client's request to the rooms process, which is started if it does not run and
+    /// somebody wants to publish. Without it a session is unknown.
     ///
     /// # Errors
     /// It does not run and cannot be started, or does not answer.
-    pub async fn whip(&self, _request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
-        Err(RoomsError::Timeout)
+    pub async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
+        let publishes = matches!(request, WhipRequest::Publish { .. });
+        if publishes && self.inner.closing.load(Ordering::Relaxed) {
+            let reason = "the server is about to end: try again later";
+            return Err(RoomsError::NotRunning(reason.into()));
+        }
+        self.inner.rooms.whip(request).await
     }
 
     /// The rooms of the rooms process; none when it does not run.
     pub async fn rooms(&self) -> Vec<RoomStatus> {
-        Vec::new()
+        self.inner.rooms.rooms().await
+    }
+
+    /// What the rooms process uses; none when it does not run.
+    pub async fn rooms_process(&self) -> Option<ProcessUsage> {
+        let pid = self.inner.rooms.pid()?;
+        let inner = self.inner.clone();
+        let sampled = tokio::task::spawn_blocking(move || {
+            let usage = &inner.rooms_usage;
+            let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
+            usage.keep(&[pid]);
+            usage.sample("rooms", pid)
+        });
+        sampled.await.ok().flatten()
     }
 }

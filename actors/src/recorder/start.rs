@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tapedeck_pipelines::control::Role;
+use tapedeck_pipelines::job::Source;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{ANSWER, Recorder};
@@ -11,8 +12,8 @@ use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::registry::{self, SessionHandle};
 use crate::{
-    MANIFEST_VERSION, Manifest, RecordingState, Room, RoomError, StartError, StartRequest, naming,
-    state,
+    MANIFEST_VERSION, Manifest, RecordingState, Room, RoomError, SourceKind, StartError,
+    StartRequest, naming, state,
 };
 
 /// How long the token of a capture is valid beyond the longest recording.
@@ -44,13 +45,11 @@ impl Recorder {
         }
         self.check_space()?;
 
-        let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
-        let room = timeout_at(deadline, livekit.find(&request.room_name))
+        let room = timeout_at(deadline, self.find_room(&request))
             .await
             .unwrap_or(Err(RoomError::Timeout))?;
         let manifest = self.new_manifest(&request, &room, &exclusivity_key).await;
-        let valid_for = Duration::from_millis(manifest.max_duration_ms) + TOKEN_MARGIN;
-        let source = livekit.source(&room, &manifest.id, valid_for)?;
+        let source = self.source(&request, &room, &manifest)?;
         let start = registry::Start {
             request,
             exclusivity_key,
@@ -62,6 +61,44 @@ impl Recorder {
         self.check_open()?;
         let session = self.ask(start).await??;
         self.started(session).await
+    }
+
+    async fn find_room(&self, request: &StartRequest) -> Result<Room, RoomError> {
+        let name = &request.room_name;
+        match request.source {
+            SourceKind::Livekit => {
+                let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
+                livekit.find(name).await
+            }
+            SourceKind::Whip => {
+                let room = self.inner.rooms.room(name).await;
+                room.map(|room| Room {
+                    name: room.name,
+                    id: room.id,
+                })
+                .ok_or_else(|| RoomError::Unknown(name.clone()))
+            }
+        }
+    }
+
+    /// Where capture finds the room's media.
+    fn source(
+        &self,
+        request: &StartRequest,
+        room: &Room,
+        manifest: &Manifest,
+    ) -> Result<Source, RoomError> {
+        match request.source {
+            SourceKind::Livekit => {
+                let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
+                let valid_for = Duration::from_millis(manifest.max_duration_ms) + TOKEN_MARGIN;
+                livekit.source(room, &manifest.id, valid_for)
+            }
+            SourceKind::Whip => Ok(Source::Whip {
+                socket: self.inner.services.folder.rooms_media_socket(),
+                room: room.name.clone(),
+            }),
+        }
     }
 
     async fn new_manifest(

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::SessionHandle;
 use crate::session::{RecordingSession, StatusSender};
-use crate::{Manifest, StartError, StartRequest};
+use crate::{Manifest, SourceKind, StartError, StartRequest};
 
 /// Sessions that have not finished.
 #[derive(Default)]
@@ -35,6 +35,14 @@ impl Entry {
 }
 
 impl Table {
+    /// Whether a recording of such a room is live.
+    pub fn records_live(&self, source: SourceKind) -> bool {
+        self.entries.values().any(|entry| {
+            let manifest = &entry.status.borrow().manifest;
+            manifest.is_live() && manifest.source == source.name()
+        })
+    }
+
     /// Whether `request` may start a recording, answers with one that exists, or is refused.
     ///
     /// # Errors
@@ -107,6 +115,7 @@ pub fn answers_again(manifest: &Manifest) -> bool {
 /// Whether the recording is what the request asks for.
 pub fn is_same_request(manifest: &Manifest, request: &StartRequest) -> bool {
     manifest.room_name == request.room_name
+        && manifest.source == request.source.name()
         && manifest.output == request.output
         && manifest.metadata == request.metadata
         && request

@@ -223,6 +223,7 @@ impl Machine {
             let error = match failure.kind {
                 FailureKind::SourceUnreachable => RoomError::Unreachable(message).into(),
                 FailureKind::SourceRefused => RoomError::Refused(message).into(),
+                FailureKind::SourceTimeout => RoomError::Timeout.into(),
                 FailureKind::Log | FailureKind::Internal => StartError::Internal(message),
             };
             return self.start_failed(RecordingState::Failed, error, now);

@@ -141,6 +141,10 @@ fn each_way_a_start_fails_has_its_error() {
             StartError::Room(RoomError::Refused("because".into())),
         ),
         (
+            capture_failed(FailureKind::SourceTimeout),
+            StartError::Room(RoomError::Timeout),
+        ),
+        (
             capture_failed(FailureKind::Log),
             StartError::Internal("because".into()),
         ),
