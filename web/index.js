@@ -2,9 +2,9 @@
 //
 // ?room= fills in the room to be recorded.
 
-import { get, key, post } from "./api.js";
+import { ApiError, get, key, post } from "./api.js";
 import { byId, element, keyForm, say, show } from "./elements.js";
-import { isLive, joined, showRooms } from "./rooms.js";
+import { isLive, joined, showRooms, tickRooms } from "./rooms.js";
 import { normal, showRecordings } from "./recordings.js";
 
 /** Time from one look at the server to the next, ms. */
@@ -16,6 +16,17 @@ const MOST = 500;
 const start = byId("start");
 let limit = PAGE;
 let seenAt = null;
+/** What `GET /v1/info` tells, once it does. */
+let info = null;
+/** Whether nothing can be shown without a key that was not entered yet. */
+let locked = false;
+
+/** What is answered for paths that no key opens. */
+const CLOSED = new ApiError(
+  403,
+  "Rooms and live recordings are shown only where an operator key is configured (auth.operator_key).",
+  { code: "no_operator_key" },
+);
 
 const askForKey = keyForm(byId("key"), key, () => refresh());
 
@@ -39,10 +50,13 @@ function refresh() {
 }
 
 async function look() {
+  if (!info) await learn();
+  const closed = info?.operators === "closed";
+  const operators = (path) => (closed ? Promise.resolve({ error: CLOSED }) : part(get(path)));
   const [rooms, status, all] = await Promise.all([
-    part(get("/v1/rooms")),
-    part(get("/status")),
-    part(get(`/v1/recordings?limit=${limit}`)),
+    operators("/v1/rooms"),
+    operators("/status"),
+    operators(`/v1/recordings?limit=${limit}`),
   ]);
   // Who may not see everything may see what is finished.
   const finished = all.error && all.error.status !== 0 ? await part(get("/recordings")) : all;
@@ -63,20 +77,20 @@ async function look() {
 }
 
 function showTrouble([rooms, status, all, finished]) {
-  const errors = [rooms, status, all].map((one) => one.error).filter(Boolean);
+  const errors = [rooms, status, all, finished].map((one) => one.error).filter(Boolean);
   const unreachable = errors.find((error) => error.status === 0);
   if (!unreachable) seenAt = Date.now();
-  const locked = errors.find((error) => error.needsKey);
-  if (locked && finished.error) {
-    askForKey(locked.withKey ? locked.message : "This server needs a key.");
-  } else if (locked) {
-    askForKey("Rooms and live recordings are shown to holders of the operator key.");
+  const barred = errors.find((error) => error.needsKey);
+  locked = Boolean(barred && finished.error);
+  if (locked) {
+    askForKey(barred.withKey ? barred.message : "This server needs a key.");
   } else {
-    askForKey("");
+    askForKey(barred ? "Rooms and live recordings are shown to holders of the operator key." : "");
   }
   const other = errors.find((error) => !error.needsKey);
   const since = seenAt ? ` What you see is from ${new Date(seenAt).toLocaleTimeString()}.` : "";
   const text = unreachable ? `The server does not answer.${since}` : (other?.message ?? "");
+  byId("trouble").classList.toggle("bad", other !== CLOSED);
   say(byId("trouble"), text);
   show(byId("trouble"), Boolean(text));
 }
@@ -121,10 +135,10 @@ async function startByName(event) {
 }
 
 /** What the server can do decides what is offered. */
-async function offerSources() {
-  const { value } = await part(get("/v1/info"));
-  show(byId("source-choice"), (value?.sources ?? []).length > 1);
-  if (value?.defaultSource) start.source.value = value.defaultSource;
+async function learn() {
+  info = (await part(get("/v1/info"))).value ?? null;
+  show(byId("source-choice"), (info?.sources ?? []).length > 1);
+  if (info?.defaultSource) start.source.value = info.defaultSource;
 }
 
 start.addEventListener("submit", startByName);
@@ -135,6 +149,6 @@ byId("more").addEventListener("click", () => {
   refresh();
 });
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
-setInterval(() => document.hidden || looking || refresh(), PERIOD);
-offerSources();
+setInterval(() => document.hidden || looking || locked || refresh(), PERIOD);
+setInterval(() => tickRooms(byId("rooms")), 500);
 refresh();

@@ -37,6 +37,6 @@ export function watchLevel(stream, meter) {
 }
 
 function set(meter, bar, level) {
-  bar.style.transform = `scaleX(${level.toFixed(3)})`;
+  bar.style.clipPath = `inset(0 ${((1 - level) * 100).toFixed(1)}% 0 0)`;
   meter.setAttribute("aria-valuenow", String(Math.round(level * 100)));
 }

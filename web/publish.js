@@ -74,8 +74,8 @@ function explainTunnel() {
   const port = location.port || "80";
   // Only root may listen on the ports below 1024.
   const own = Number(port) < 1_024 ? "6080" : port;
-  const { username, hostname, pathname, search } = location;
-  say(byId("tunnel"), `ssh -L ${own}:localhost:${port} ${username}${hostname}`);
+  const { hostname, pathname, search } = location;
+  say(byId("tunnel"), `ssh -L ${own}:localhost:${port} ${hostname}`);
   const address = `http://localhost:${own}${pathname}`;
   byId("tunnelled").href = `${address}${search}`;
   say(byId("tunnelled"), address);
@@ -143,6 +143,7 @@ async function begin() {
     },
   };
   showStream(source, wish);
+  document.querySelector(".stage").scrollIntoView({ block: "nearest" });
   publisher.run();
 }
 

@@ -64,12 +64,15 @@ export function showRecordings(list, recordings, { confirm, refresh }) {
 function entry(recording, actions) {
   const facts = element("p", { className: "quiet" });
   const story = element("p", { className: "quiet" });
-  const child = element(
-    "li",
-    { className: "card" },
+  const file = element("p", { className: "quiet file" }, recording.name);
+  const about = element(
+    "div",
+    { className: "about" },
     element("div", { className: "head" }, element("h3", {}, recording.room), facts),
     story,
+    FILES.includes(recording.state) ? file : null,
   );
+  const child = element("li", { className: "card" }, about);
   if (FILES.includes(recording.state)) child.append(...controls(recording, actions));
   child.update = ({ state, startedAt, seconds, size, reason, error }) => {
     const words = [moment(startedAt), duration(seconds), bytes(size), STATES[state]];
@@ -86,10 +89,9 @@ function controls(recording, { confirm, refresh }) {
   const play = element("button", { ...about("Play"), className: "primary" }, "Play");
   const link = element("a", { href: address(name), download: name, className: "button" }, "Download");
   const remove = element("button", about("Delete"), "Delete");
-  const file = element("p", { className: "quiet file" }, name);
   const progress = element("p", { className: "quiet", role: "status" });
   const problem = element("p", { className: "notice bad", role: "alert", hidden: true });
-  const stage = element("div", {});
+  const stage = element("div", { className: "stage" });
   link.setAttribute("aria-label", `Download ${name}`);
   play.setAttribute("aria-expanded", "false");
   let open = null;
@@ -134,11 +136,5 @@ function controls(recording, { confirm, refresh }) {
     }
     remove.disabled = false;
   });
-  return [
-    file,
-    element("div", { className: "actions" }, play, link, remove),
-    progress,
-    problem,
-    stage,
-  ];
+  return [element("div", { className: "actions" }, play, link, remove), progress, problem, stage];
 }

@@ -42,6 +42,11 @@ export function joined(rooms, sessions) {
   return [...all.values()].sort((one, other) => one.name.localeCompare(other.name));
 }
 
+/** Lets the lengths of live recordings go on between two looks at the server. */
+export function tickRooms(list) {
+  for (const child of list.children) child.tick();
+}
+
 /** Shows rooms in a list; `refresh` is called when something was started or stopped. */
 export function showRooms(list, rooms, refresh) {
   reconcile(
@@ -96,11 +101,16 @@ function card(first, refresh) {
     showButton();
   });
 
+  let began = null;
+  child.tick = () => {
+    if (room.recording) say(live, liveText(room.recording.state, Date.now() - began));
+  };
   child.update = (next) => {
     room = next;
     show(origin, room.source === "livekit");
     show(live, Boolean(room.recording));
-    if (room.recording) say(live, liveText(room.recording));
+    began = Date.now() - (room.recording?.durationMs ?? 0);
+    child.tick();
     showPeople(people, room.participants);
     show(nobody, room.participants.length === 0);
     showButton();
@@ -108,9 +118,9 @@ function card(first, refresh) {
   return child;
 }
 
-function liveText({ state, durationMs }) {
+function liveText(state, milliseconds) {
   if (state === "starting") return "Starting";
-  const length = duration((durationMs ?? 0) / 1_000);
+  const length = duration(milliseconds / 1_000);
   return state === "interrupted" ? `Interrupted, ${length}` : `Recording, ${length}`;
 }
 

@@ -29,7 +29,7 @@ export class Sent {
       const rate = video.frameWidth ? `${Math.round(video.framesPerSecond ?? 0)} frames/s` : "";
       lines.push(["Picture", words([size, rate, codec(video)])]);
     }
-    lines.push(["Sound", audio ? (codec(audio) ?? "") : "none"]);
+    lines.push(["Sound", audio ? (codec(audio) ?? "").replace("opus", "Opus") : "none"]);
     const rate = this.#rate((video?.bytesSent ?? 0) + (audio?.bytesSent ?? 0));
     if (rate !== null) lines.push(["Sent", bitRate(rate)]);
     const loss = lost(reports);
