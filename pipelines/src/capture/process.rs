@@ -14,10 +14,10 @@ use crate::control::{
     CaptureSnapshot, CaptureState, Command, CommandEnvelope, ControlServer, EndReason, Event,
     Failure, FailureKind, Role,
 };
-use crate::job::{CaptureJob, Source};
+use crate::job::CaptureJob;
 use crate::log::{LogError, LogEvent};
 use crate::process::{Journal, init_logging, now_wall_ns, read_job, redirect_output};
-use crate::sources::livekit::{Joined, LivekitSource};
+use crate::sources::{Joined, RoomSource};
 
 use super::clock::RecordingClock;
 use super::earlier::Earlier;
@@ -143,14 +143,8 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box
         .map(|earlier| earlier.participants.clone())
         .unwrap_or_default();
     let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
-    let Source::Livekit { url, token } = &job.source else {
-        return Err(failed(Failure {
-            kind: FailureKind::Internal,
-            message: "this version cannot record this kind of room".to_owned(),
-        }));
-    };
     let (source, joined) = {
-        let mut joining = pin!(LivekitSource::join(url, token, known, give_up_after));
+        let mut joining = pin!(RoomSource::join(&job.source, known, give_up_after));
         loop {
             tokio::select! {
                 joined = &mut joining => break joined.map_err(failed)?,

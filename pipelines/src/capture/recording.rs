@@ -6,8 +6,7 @@ use serde_json::json;
 
 use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason, Failure};
 use crate::job::{CaptureJob, CaptureLimits};
-use crate::sources::SourceEvent;
-use crate::sources::livekit::{Joined, LivekitSource};
+use crate::sources::{Joined, RoomSource, SourceEvent};
 
 use super::clock::RecordingClock;
 use super::ending::{Facts, limit_reached};
@@ -29,7 +28,7 @@ const AFTER_THE_ROOM: Duration = Duration::from_secs(10);
 /// A recording from the moment it is in the room.
 pub struct Recording {
     limits: CaptureLimits,
-    source: LivekitSource,
+    source: RoomSource,
     log: LogThread,
     recorder: Recorder,
     clock: RecordingClock,
@@ -51,7 +50,7 @@ enum Next {
 
 impl Recording {
     /// Takes up a recording whose log is open.
-    pub fn new(job: &CaptureJob, source: LivekitSource, joined: Joined, opened: OpenLog) -> Self {
+    pub fn new(job: &CaptureJob, source: RoomSource, joined: Joined, opened: OpenLog) -> Self {
         let now = Instant::now();
         let status = CaptureSnapshot {
             state: CaptureState::Recording,

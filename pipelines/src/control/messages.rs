@@ -156,6 +156,8 @@ pub enum FailureKind {
     SourceUnreachable,
     /// The media server refused the keys or the token.
     SourceRefused,
+    /// The media server takes connections but does not answer in time.
+    SourceTimeout,
     /// The log could not be written.
     Log,
     /// Anything else.

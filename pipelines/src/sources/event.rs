@@ -56,6 +56,15 @@ pub enum SourceEvent {
     Ended(EndReason),
 }
 
+/// The room that was joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// `RM_…`.
+    pub room_id: String,
+    /// When the recorder was in the room.
+    pub at: Instant,
+}
+
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {

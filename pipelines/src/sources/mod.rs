@@ -6,6 +6,9 @@ mod h264_size;
 pub mod livekit;
 pub mod peer;
 mod picture_size;
+mod room_source;
+pub mod whip;
 
 pub use event::*;
 pub use picture_size::picture_size;
+pub use room_source::RoomSource;

@@ -42,7 +42,7 @@ pub enum MediaNotice {
         room: String,
     },
     /// The publisher of a video track should be asked for a key frame. Captures ask for one of
-    /// each video track as soon as they are admitted, and of each that is published later.
+    /// each video track as soon as they are admitted, and again until one comes.
     KeyFrameWanted {
         capture: CaptureId,
         track: TrackNumber,

@@ -8,4 +8,4 @@ mod room;
 mod session;
 mod signal;
 
-pub use session::{Joined, LivekitSource};
+pub use session::LivekitSource;

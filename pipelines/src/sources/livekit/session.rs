@@ -12,7 +12,7 @@ use proto::{signal_request as request, signal_response as response};
 use crate::control::{EndReason, Failure, FailureKind};
 use crate::job::Secret;
 use crate::sources::peer::PeerEvent;
-use crate::sources::{Participant, SourceEvent, TrackId};
+use crate::sources::{Joined, Participant, SourceEvent, TrackId};
 
 use super::leave::{Consequence, consequence};
 use super::negotiation::MediaSession;
@@ -24,15 +24,6 @@ use join::{Session, join_patiently};
 
 /// How long an unreachable peer connection may come back by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The room that was joined.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Joined {
-    /// LiveKit's `RM_…`.
-    pub room_id: String,
-    /// When the server let the recorder in.
-    pub at: Instant,
-}
 
 type Join = tokio::task::JoinHandle<Result<Session, SignalFailure>>;
 

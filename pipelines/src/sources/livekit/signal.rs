@@ -41,6 +41,10 @@ pub enum SignalFailure {
     #[error("the media server does not answer: {0}; check that it runs and can be reached")]
     Unreachable(String),
     #[error(
+        "the media server did not answer in time: {0}; check that it runs and is not overloaded"
+    )]
+    Timeout(String),
+    #[error(
         "the media server refused the recorder: {0}; check the API key, its secret and the clocks of both machines"
     )]
     Refused(String),
@@ -53,7 +57,7 @@ pub enum SignalFailure {
 impl SignalFailure {
     /// Whether trying again soon can help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable(_))
+        matches!(self, Self::Unreachable(_) | Self::Timeout(_))
     }
 }
 
@@ -61,6 +65,7 @@ impl From<SignalFailure> for Failure {
     fn from(failure: SignalFailure) -> Self {
         let kind = match failure {
             SignalFailure::Unreachable(_) => FailureKind::SourceUnreachable,
+            SignalFailure::Timeout(_) => FailureKind::SourceTimeout,
             SignalFailure::Refused(_) => FailureKind::SourceRefused,
             SignalFailure::Sent(_) | SignalFailure::Other(_) => FailureKind::Internal,
         };
@@ -89,6 +94,7 @@ impl From<SignalError> for SignalFailure {
             SignalError::Handshake { status } if matches!(status.as_u16(), 401 | 403) => {
                 Self::Refused(explanation(status.as_u16(), ""))
             }
+            SignalError::Timeout(what) => Self::Timeout(shorten(&what)),
             SignalError::TokenFormat => Self::Refused("the token is malformed".to_owned()),
             SignalError::LeaveRequest { reason, .. } => {
                 Self::Sent(reason.as_str_name().to_ascii_lowercase())
@@ -304,5 +310,8 @@ mod tests {
         assert!(refused.message.contains("API key"));
         let unreachable: Failure = SignalFailure::Unreachable("refused".to_owned()).into();
         assert_eq!(unreachable.kind, FailureKind::SourceUnreachable);
+        let silent: Failure =
+            SignalFailure::from(SignalError::Timeout("no join response".to_owned())).into();
+        assert_eq!(silent.kind, FailureKind::SourceTimeout);
     }
 }

@@ -32,7 +32,14 @@ pub struct Session {
 pub async fn join_patiently(url: &str, token: &Secret) -> Result<Session, SignalFailure> {
     let deadline = Instant::now() + JOIN_FOR;
     loop {
-        match join(url.to_owned(), token.clone(), true).await {
+        let attempt = join(url.to_owned(), token.clone(), true);
+        let outcome = tokio::time::timeout_at(deadline.into(), attempt)
+            .await
+            .unwrap_or_else(|_| {
+                let waited = format!("nothing within {} s", JOIN_FOR.as_secs());
+                Err(SignalFailure::Timeout(waited))
+            });
+        match outcome {
             Err(failure) if failure.is_transient() && Instant::now() + JOIN_PAUSE < deadline => {
                 log::info!("joining failed, trying again: {failure}");
                 tokio::time::sleep(JOIN_PAUSE).await;
