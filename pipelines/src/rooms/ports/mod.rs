@@ -12,6 +12,9 @@ mod stun;
 mod tcp;
 mod udp;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};

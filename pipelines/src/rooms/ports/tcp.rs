@@ -20,7 +20,7 @@ const PROOF_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Connections that proved nothing yet. A further one ends the oldest, so that strangers who hold
 /// connections do not keep publishers out.
-const MOST_UNPROVED: usize = 64;
+pub const MOST_UNPROVED: usize = 64;
 
 /// Packets that may wait for a connection; a receiver sends little.
 const OUTGOING_PACKETS: usize = 256;

@@ -112,6 +112,8 @@ pub struct Peer<T = Dialled> {
     early_candidates: Vec<Candidate>,
     /// The last offer that was accepted.
     offer: Option<String>,
+    /// Our candidates as the last answer has them.
+    candidates: Vec<String>,
     sections: Vec<MediaSection>,
     connected: bool,
     reachability: Reachability,
@@ -145,6 +147,7 @@ impl<T: Transport> Peer<T> {
             buffer: Box::new([0; DATAGRAM_BYTES]),
             early_candidates: Vec::new(),
             offer: None,
+            candidates: Vec::new(),
             sections: Vec::new(),
             connected: false,
             reachability: Reachability::default(),
@@ -189,6 +192,7 @@ impl<T: Transport> Peer<T> {
             self.take_candidate(candidate);
         }
         let answer = answer.to_sdp_string();
+        self.candidates = offer::candidates(&answer).map(str::to_owned).collect();
         self.sections = self.sections_in(&answer);
         self.offer = Some(sdp.to_owned());
         Ok(answer)
@@ -226,10 +230,9 @@ impl<T: Transport> Peer<T> {
         }
     }
 
-    /// Where the other side reaches us, as `candidate:…`. The answer holds it too.
-    pub fn local_candidates(&self) -> Vec<String> {
-        let candidates = self.transport.local_candidates();
-        candidates.iter().map(Candidate::to_sdp_string).collect()
+    /// Where the other side reaches us, as `candidate:…`: what the last answer holds too.
+    pub fn local_candidates(&self) -> &[String] {
+        &self.candidates
     }
 
     /// The media sections of the last answer, without rejected ones and data channels.
