@@ -11,7 +11,7 @@ use crate::livekit::Livekit;
 
 /// Flags for a browser without a screen, with cameras and microphones that need no hardware, and
 /// that calls nobody.
-const FLAGS: &[&str] = &[
+pub(super) const FLAGS: &[&str] = &[
     "--headless=new",
     "--no-sandbox",
     "--use-fake-device-for-media-stream",
@@ -103,7 +103,7 @@ impl Drop for Chromium {
     }
 }
 
-fn program() -> PathBuf {
+pub(super) fn program() -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     ["chromium", "chromium-browser", "google-chrome"]
         .iter()

@@ -1,9 +1,12 @@
-//! Real clients that publish: LiveKit's Python client and its browser client in Chromium.
+//! Real clients: LiveKit's Python client, its browser client in Chromium, and a browser for our
+//! own pages.
 
+mod browser;
 mod chromium;
 mod python;
 mod static_files;
 
+pub use browser::{Browser, Tab};
 pub use chromium::Chromium;
 pub use python::{PYTHON_PITCH, PythonPublisher};
 
