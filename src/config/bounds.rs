@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::livekit::ServerAddress;
 
-use super::{Origins, Settings};
+use super::{Origins, Settings, rooms};
 
 /// The presets that x264 knows.
 const X264_PRESETS: [&str; 10] = [
@@ -38,13 +38,14 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         server,
         auth,
         livekit,
+        rooms,
         recording,
         video,
         audio,
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 22] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 24] = [
         ("server.port", server.port.into(), 1..=65_535),
         (
             "server.max_body_bytes",
@@ -62,6 +63,16 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             100..=60_000,
         ),
         ("livekit.token_ttl_s", livekit.token_ttl_s, 60..=31_536_000),
+        (
+            "rooms.publisher_timeout_s",
+            rooms.publisher_timeout_s,
+            2..=3_600,
+        ),
+        (
+            "rooms.max_publishers",
+            rooms.max_publishers as u64,
+            1..=10_000,
+        ),
         (
             "recording.max_recordings",
             recording.max_recordings as u64,
@@ -178,8 +189,13 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             );
         }
     }
-    if let Err(reason) = livekit.url.parse::<ServerAddress>() {
+    if livekit.is_configured()
+        && let Err(reason) = livekit.url.parse::<ServerAddress>()
+    {
         refuse("livekit.url", reason.to_string());
+    }
+    for (key, reason) in rooms::mistakes(rooms) {
+        refuse(key, reason.to_string());
     }
     let texts = [
         ("server.host", &server.host),

@@ -7,6 +7,7 @@ mod environment;
 mod file;
 mod keys;
 mod origin;
+pub mod rooms;
 mod settings;
 mod show;
 

@@ -2,7 +2,11 @@
 //! variables and the defaults are read from it, so nothing has to be listed a second time.
 
 use serde::{Deserialize, Serialize};
+use tapedeck_actors::SourceKind;
 use tapedeck_pipelines::job::{Secret, VideoEncoder};
+
+/// The secret of `livekit-server --dev`, which everybody knows.
+const WELL_KNOWN_SECRET: &str = "secret";
 
 /// Everything that can be configured. What each key means is told in `config/tapedeck.toml`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +14,7 @@ pub struct Settings {
     pub server: Server,
     pub auth: Auth,
     pub livekit: Livekit,
+    pub rooms: Rooms,
     pub data: Data,
     pub storage: Storage,
     pub recording: Recording,
@@ -54,10 +59,10 @@ pub enum ClientAccess {
     Key,
 }
 
-/// The LiveKit or OpenVidu server whose rooms are recorded.
+/// A LiveKit or OpenVidu server whose rooms are recorded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Livekit {
-    /// `http`, `https`, `ws` or `wss` address.
+    /// `http`, `https`, `ws` or `wss` address; empty for none.
     pub url: String,
     pub api_key: String,
     pub api_secret: Secret,
@@ -67,6 +72,23 @@ pub struct Livekit {
     pub token_ttl_s: u64,
     /// Whether these tokens carry `roomRecord`.
     pub token_room_record: bool,
+}
+
+/// The rooms of this server, to which participants publish by WHIP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rooms {
+    /// UDP ports, see [`super::rooms::ports`]; empty for no media over UDP.
+    pub udp_ports: String,
+    /// Likewise TCP.
+    pub tcp_ports: String,
+    /// Local addresses to listen on, see [`super::rooms::addresses`]; empty for all.
+    pub addresses: String,
+    /// Addresses to announce instead of them; empty for none.
+    pub public_addresses: String,
+    /// A publisher from whom nothing comes for so long has left, s.
+    pub publisher_timeout_s: u64,
+    /// The most publishers at once, all rooms together.
+    pub max_publishers: usize,
 }
 
 /// Where recordings live until they are delivered.
@@ -149,6 +171,28 @@ pub struct Log {
     pub level: String,
 }
 
+impl Settings {
+    /// Where a room lives when a request does not say.
+    pub fn default_source(&self) -> SourceKind {
+        match self.livekit.is_configured() {
+            true => SourceKind::Livekit,
+            false => SourceKind::Whip,
+        }
+    }
+}
+
+impl Livekit {
+    /// Whether there is a server.
+    pub fn is_configured(&self) -> bool {
+        !self.url.trim().is_empty()
+    }
+
+    /// Whether `api_secret` is one that everybody knows.
+    pub fn has_well_known_secret(&self) -> bool {
+        self.api_secret.reveal() == WELL_KNOWN_SECRET
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -172,14 +216,27 @@ impl Default for Auth {
 
 impl Default for Livekit {
     fn default() -> Self {
-        // What `livekit-server --dev` and the OpenVidu tutorials use.
         Self {
-            url: "http://localhost:7880".into(),
+            url: String::new(),
+            // What `livekit-server --dev` and the OpenVidu tutorials use.
             api_key: "devkey".into(),
-            api_secret: Secret::new("secret"),
+            api_secret: Secret::new(WELL_KNOWN_SECRET),
             request_timeout_ms: 4_000,
             token_ttl_s: 21_600,
             token_room_record: false,
+        }
+    }
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self {
+            udp_ports: "6082-6181".into(),
+            tcp_ports: "6082-6181".into(),
+            addresses: String::new(),
+            public_addresses: String::new(),
+            publisher_timeout_s: 15,
+            max_publishers: 100,
         }
     }
 }

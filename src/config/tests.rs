@@ -41,6 +41,18 @@ fn nothing_configured_gives_the_defaults() {
 }
 
 #[test]
+fn without_a_media_server_rooms_are_our_own() {
+    let settings = Place::new(&[], &[]).load().unwrap().settings;
+    assert!(!settings.livekit.is_configured() && settings.livekit.has_well_known_secret());
+    let environment = [("LIVEKIT_URL", "wss://rooms.example")];
+    let settings = Place::new(&[], &environment).load().unwrap().settings;
+    assert!(settings.livekit.is_configured() && settings.livekit.has_well_known_secret());
+    let environment = [("LIVEKIT_API_SECRET", "hush-hush")];
+    let settings = Place::new(&[], &environment).load().unwrap().settings;
+    assert!(!settings.livekit.has_well_known_secret());
+}
+
+#[test]
 fn the_commented_file_lists_every_key_with_its_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/tapedeck.toml");
     let text = fs::read_to_string(&path).unwrap();
@@ -190,6 +202,30 @@ fn mistakes_name_place_key_and_way_out() {
         (
             "[livekit]\nurl = \"localhost:7880\"",
             "tapedeck.toml:2: livekit.url",
+        ),
+        (
+            "[rooms]\nudp_ports = \"high\"",
+            "tapedeck.toml:2: rooms.udp_ports is high, must be a port or a range such as 6082-6181",
+        ),
+        (
+            "[rooms]\nudp_ports = \"\"\ntcp_ports = \"\"",
+            "tapedeck.toml:3: rooms.tcp_ports is empty like rooms.udp_ports",
+        ),
+        (
+            "[rooms]\npublic_addresses = \"rooms.example\"",
+            "tapedeck.toml:2: rooms.public_addresses holds rooms.example, which is no IP address",
+        ),
+        (
+            "[rooms]\naddresses = \"0.0.0.0\"",
+            "tapedeck.toml:2: rooms.addresses holds 0.0.0.0, which stands for no single address",
+        ),
+        (
+            "[rooms]\npublisher_timeout_s = 1",
+            "tapedeck.toml:2: rooms.publisher_timeout_s is 1, must be from 2 to 3600",
+        ),
+        (
+            "[rooms]\nmax_publishers = 0",
+            "tapedeck.toml:2: rooms.max_publishers is 0, must be from 1 to 10000",
         ),
         ("[server]\nport = ", "tapedeck.toml:2: "),
     ];

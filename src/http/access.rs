@@ -47,11 +47,27 @@ impl Access {
         !matches!(self.clients, ClientPaths::Key(_))
     }
 
+    /// Whether these headers carry the operator's key.
+    pub fn is_operator(&self, headers: &HeaderMap) -> bool {
+        matches!(&self.operators, OperatorPaths::Key(keys) if keys.open(headers))
+    }
+
+    /// Whether a request with these headers may call the operators' paths.
+    pub fn lets_operate(&self, headers: &HeaderMap) -> bool {
+        match &self.operators {
+            OperatorPaths::OpenLocally => check_host(headers).is_ok(),
+            OperatorPaths::Key(keys) => keys.open(headers),
+            OperatorPaths::Closed => false,
+        }
+    }
+
     /// # Errors
     /// Why a request with these headers may not call `path`.
     fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Refusal> {
         match (audience(path), &self.clients, &self.operators) {
-            (Audience::Public, _, _) | (Audience::Clients, ClientPaths::Open, _) => Ok(()),
+            // WHIP's handlers look at the token themselves.
+            (Audience::Public | Audience::Publishers, _, _)
+            | (Audience::Clients, ClientPaths::Open, _) => Ok(()),
             (Audience::Clients, ClientPaths::OpenLocally, _)
             | (Audience::Operators, _, OperatorPaths::OpenLocally) => check_host(headers),
             (Audience::Clients, ClientPaths::Key(keys), _)
@@ -88,7 +104,8 @@ fn check_key(keys: &AccessKeys, headers: &HeaderMap) -> Result<(), Refusal> {
         StatusCode::UNAUTHORIZED,
         "unauthorized",
         "A key is needed: send it as Authorization: Bearer KEY",
-    ))
+    )
+    .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
 }
 
 /// Middleware that lets through what [`Access`] allows.
@@ -106,13 +123,7 @@ pub async fn guard<B: MessageBody + 'static>(
     match verdict {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => {
-            let unauthorized = refusal.status == StatusCode::UNAUTHORIZED;
-            let mut response = refusal.respond_at(request.path());
-            if unauthorized {
-                response
-                    .headers_mut()
-                    .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
+            let response = refusal.respond_at(request.path());
             Ok(request.into_response(response).map_into_right_body())
         }
     }

@@ -31,7 +31,8 @@ impl AccessKeys {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What is sent as `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, key) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
 }

@@ -1,30 +1,64 @@
 //! Web pages of other origins may call the clients' paths when these are open, as the front ends
-//! of OpenVidu's recording applications do.
+//! of OpenVidu's recording applications do. They may publish by WHIP in any case: who publishes is
+//! told by a token that a page must have, and that no browser adds by itself.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 
 use super::access::Access;
 use super::paths::{Audience, audience};
+use super::whip;
 
 const ANY: HeaderValue = HeaderValue::from_static("*");
 
-/// What a preflight is told, besides that any origin is welcome.
-const PREFLIGHT: [(HeaderName, &str); 3] = [
-    (
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        "GET, HEAD, POST, DELETE, OPTIONS",
-    ),
-    (
-        header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "Authorization, Content-Type, Idempotency-Key, If-Range, Range",
-    ),
-    (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-];
+/// What pages of other origins may do with some paths.
+struct Sharing {
+    /// Of the answer to a preflight.
+    status: StatusCode,
+    /// What a preflight is told, besides that any origin is welcome.
+    preflight: &'static [(&'static str, &'static str)],
+    /// The headers of answers that scripts may read.
+    exposed: &'static str,
+}
+
+const CLIENTS: Sharing = Sharing {
+    status: StatusCode::NO_CONTENT,
+    preflight: &[
+        (
+            "access-control-allow-methods",
+            "GET, HEAD, POST, DELETE, OPTIONS",
+        ),
+        (
+            "access-control-allow-headers",
+            "Authorization, Content-Type, Idempotency-Key, If-Range, Range",
+        ),
+        ("access-control-max-age", "86400"),
+    ],
+    exposed: "Accept-Ranges, Content-Length, Content-Range, ETag",
+};
+
+/// RFC 9725, section 4.2: 200, with what may be posted. `Accept-Patch` is that of RFC 5789.
+const PUBLISHERS: Sharing = Sharing {
+    status: StatusCode::OK,
+    preflight: &[
+        (
+            "access-control-allow-methods",
+            "POST, PATCH, DELETE, OPTIONS",
+        ),
+        (
+            "access-control-allow-headers",
+            "Authorization, Content-Type, If-Match",
+        ),
+        ("access-control-max-age", "86400"),
+        ("accept-post", "application/sdp"),
+        ("accept-patch", whip::SDP_FRAGMENT),
+    ],
+    exposed: "ETag, Link, Location, Retry-After, WWW-Authenticate",
+};
 
 /// Middleware that adds the headers of CORS and answers preflights.
 ///
@@ -34,18 +68,21 @@ pub async fn share<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let open = audience(request.path()) == Audience::Clients
-        && request
+    let is_open = || {
+        request
             .app_data::<web::Data<Access>>()
-            .is_some_and(|access| access.allows_any_origin());
-    if !open {
-        return Ok(next.call(request).await?.map_into_left_body());
-    }
+            .is_some_and(|access| access.allows_any_origin())
+    };
+    let sharing = match audience(request.path()) {
+        Audience::Publishers => PUBLISHERS,
+        Audience::Clients if is_open() => CLIENTS,
+        _ => return Ok(next.call(request).await?.map_into_left_body()),
+    };
     if request.method() == Method::OPTIONS {
-        let mut response = HttpResponse::NoContent();
+        let mut response = HttpResponse::build(sharing.status);
         response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY));
-        for (name, value) in PREFLIGHT {
-            response.insert_header((name, value));
+        for (name, value) in sharing.preflight {
+            response.insert_header((*name, *value));
         }
         return Ok(request
             .into_response(response.finish())
@@ -56,7 +93,7 @@ pub async fn share<B: MessageBody + 'static>(
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("Accept-Ranges, Content-Length, Content-Range, ETag"),
+        HeaderValue::from_static(sharing.exposed),
     );
     Ok(response.map_into_left_body())
 }

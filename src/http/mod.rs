@@ -2,20 +2,25 @@
 //! rest to the recorder.
 //!
 //! - The paths of OpenVidu's recording applications (`/token`, `/recordings`): [`clients`].
+//! - WHIP (RFC 9725): [`whip`].
+//! - Our pages: [`pages`].
 //! - Our own (`/v1`, `/status`): [`operators`].
 //! - What load balancers ask (`/healthz`, `/readyz`): [`health`].
 
 mod access;
 mod bearer;
+mod body;
 mod clients;
 mod cors;
 mod health;
 mod local_host;
 mod operators;
+mod pages;
 mod paths;
 mod recordings;
 mod refusal;
 mod services;
+mod whip;
 
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
 pub use bearer::AccessKeys;
@@ -62,6 +67,31 @@ pub fn routes(app: &mut ServiceConfig) {
             "GET, HEAD, DELETE, OPTIONS",
         ))
         .service(resource(
+            &["/whip/{room}"],
+            [web::post().to(whip::publish)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/whip/{room}/{session}"],
+            [web::patch().to(whip::patch), web::delete().to(whip::delete)],
+            "PATCH, DELETE, OPTIONS",
+        ))
+        .service(resource(
+            &["/", "/publish", "/web/{file}"],
+            [web::get().to(pages::page), web::head().to(pages::page)],
+            "GET, HEAD",
+        ))
+        .service(resource(
+            &["/v1/info"],
+            [web::get().to(operators::info)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/rooms"],
+            [web::get().to(operators::rooms)],
+            "GET",
+        ))
+        .service(resource(
             &["/v1/recordings"],
             [web::get().to(operators::list)],
             "GET",
@@ -104,14 +134,7 @@ fn resource<const N: usize>(
         .into_iter()
         .fold(web::resource(paths.to_vec()), actix_web::Resource::route)
         .default_service(web::to(move |request: HttpRequest| async move {
-            let mut response =
-                Refusal::method_not_allowed(request.method(), allow).respond_at(request.path());
-            if let Ok(allow) = allow.parse() {
-                response
-                    .headers_mut()
-                    .insert(actix_web::http::header::ALLOW, allow);
-            }
-            response
+            Refusal::method_not_allowed(request.method(), allow).respond_at(request.path())
         }))
 }
 

@@ -3,8 +3,10 @@
 /// Who is meant to call a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// Load balancers and health checks: always open.
+    /// Load balancers, health checks, and whoever opens our pages: always open.
     Public,
+    /// WHIP clients, each with a token of its own.
+    Publishers,
     /// The applications that record.
     Clients,
     /// Whoever runs the server. Also paths that do not exist.
@@ -15,9 +17,11 @@ pub enum Audience {
 /// an operator's, which is the stricter one.
 pub fn audience(path: &str) -> Audience {
     match path {
-        "/healthz" | "/readyz" => Audience::Public,
+        "/healthz" | "/readyz" | "/v1/info" | "/" | "/publish" => Audience::Public,
         "/token" | "/recordings" => Audience::Clients,
         path if path.starts_with("/recordings/") => Audience::Clients,
+        path if path.starts_with("/whip/") => Audience::Publishers,
+        path if path.starts_with("/web/") => Audience::Public,
         _ => Audience::Operators,
     }
 }

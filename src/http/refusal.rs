@@ -2,8 +2,9 @@
 
 use std::fmt;
 
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
 /// Why a request is refused. As a response it has the shape of OpenVidu's applications,
@@ -18,6 +19,8 @@ pub struct Refusal {
     pub hint: &'static str,
     /// The recording that is in the way.
     pub recording_id: Option<String>,
+    /// What the response says beside its body.
+    pub header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// A refusal in the shape of `/v1`: `{"error": {code, message, hint}}`.
@@ -32,6 +35,7 @@ impl Refusal {
             message: message.into(),
             hint: "",
             recording_id: None,
+            header: None,
         }
     }
 
@@ -57,13 +61,14 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Recording not found")
     }
 
-    pub fn method_not_allowed(method: &Method, allow: &str) -> Self {
+    pub fn method_not_allowed(method: &Method, allow: &'static str) -> Self {
         let message = format!("{method} is not possible here, only {allow}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",
             message,
         )
+        .header(ALLOW, HeaderValue::from_static(allow))
     }
 
     pub fn hint(mut self, hint: &'static str) -> Self {
@@ -74,6 +79,19 @@ impl Refusal {
     pub fn recording_id(mut self, id: String) -> Self {
         self.recording_id = Some(id);
         self
+    }
+
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    fn builder(&self) -> HttpResponseBuilder {
+        let mut response = HttpResponse::build(self.status);
+        if let Some((name, value)) = &self.header {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response
     }
 
     /// The response in the shape that belongs to the interface of `path`.
@@ -102,7 +120,7 @@ impl ResponseError for Refusal {
         if let Some(id) = &self.recording_id {
             body["id"] = json!(id);
         }
-        HttpResponse::build(self.status).json(body)
+        self.builder().json(body)
     }
 }
 
@@ -119,13 +137,13 @@ impl ResponseError for V1Refusal {
 
     fn error_response(&self) -> HttpResponse {
         let Refusal {
-            status,
             code,
             message,
             hint,
             ..
         } = &self.0;
-        HttpResponse::build(*status)
+        self.0
+            .builder()
             .json(json!({ "error": { "code": code, "message": message, "hint": hint } }))
     }
 }
@@ -133,5 +151,14 @@ impl ResponseError for V1Refusal {
 impl From<Refusal> for V1Refusal {
     fn from(refusal: Refusal) -> Self {
         Self(refusal)
+    }
+}
+
+/// An error's text, which begins in lower case, as a sentence.
+pub fn sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => String::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tapedeck_storage::RecordingStore;
 
 use crate::config::Settings;
-use crate::livekit::Credentials;
+use crate::livekit::RoomCredentials;
 
 use super::Recordings;
 
@@ -13,7 +13,7 @@ use super::Recordings;
 pub struct Services {
     pub recordings: Arc<dyn Recordings>,
     pub store: Arc<dyn RecordingStore>,
-    pub credentials: Credentials,
+    pub credentials: RoomCredentials,
     pub settings: Settings,
     /// Absolute.
     pub data_dir: PathBuf,
@@ -24,7 +24,7 @@ impl Services {
     pub fn new(
         recordings: Arc<dyn Recordings>,
         store: Arc<dyn RecordingStore>,
-        credentials: Credentials,
+        credentials: RoomCredentials,
         settings: Settings,
         data_dir: PathBuf,
     ) -> Self {

@@ -1,9 +1,11 @@
 //! The LiveKit or OpenVidu server: its address, its tokens, its room service.
 
 mod address;
+mod grant;
 mod rooms;
 mod token;
 
 pub use address::ServerAddress;
+pub use grant::{Expiry, Grant, GrantError, TrackSource};
 pub use rooms::LivekitRooms;
-pub use token::{Credentials, ParticipantToken};
+pub use token::{Credentials, ParticipantToken, RoomCredentials};

@@ -14,6 +14,15 @@ pub struct Credentials {
     pub api_secret: Secret,
 }
 
+/// The keys of both kinds of rooms.
+#[derive(Clone, Debug)]
+pub struct RoomCredentials {
+    /// Of the media server.
+    pub livekit: Credentials,
+    /// Of our own rooms: the same ones, unless their secret is one that everybody knows.
+    pub own: Credentials,
+}
+
 /// A token could not be signed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot sign a token with livekit.api_secret: {0}")]

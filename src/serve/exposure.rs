@@ -58,7 +58,9 @@ pub fn describe(access: &Access) -> String {
         OperatorPaths::Key(_) => "open to holders of the operator key",
         OperatorPaths::Closed => "closed until auth.operator_key is set",
     };
-    format!("/token and /recordings are {clients}; /v1 and /status are {operators}")
+    format!(
+        "/token and /recordings are {clients}; /v1 and /status are {operators}; /whip takes tokens of /token"
+    )
 }
 
 #[cfg(test)]

@@ -4,22 +4,25 @@ mod data_folder;
 mod exposure;
 mod listeners;
 mod port_holder;
+mod rooms_key;
 mod signals;
 
 pub use data_folder::try_to_write;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use tapedeck_actors::{Recorder, RecorderSettings};
-use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings, RoomsSettings};
+use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
 use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
 
-use crate::config::Settings;
+use crate::config::{Livekit, Settings, rooms};
 use crate::http::{self, Services};
-use crate::livekit::{Credentials, LivekitRooms};
+use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 
 /// Handlers only translate, so two threads are enough.
 const WORKERS: usize = 2;
@@ -46,6 +49,10 @@ pub enum ServeError {
     Store(#[from] StoreError),
     #[error("livekit.url: {0}")]
     Livekit(String),
+    #[error("the rooms' ports or addresses: {0}")]
+    Rooms(#[from] rooms::RoomsMistake),
+    #[error(transparent)]
+    RoomsKey(#[from] rooms_key::RoomsKeyError),
     #[error(
         "the recorder cannot use the data folder {folder}: {source}; check data.dir (TAPEDECK_DATA_DIR)"
     )]
@@ -76,22 +83,11 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let recordings_dir = data_folder::recordings(&data_dir, &settings.storage)?;
     let store: Arc<dyn RecordingStore> = Arc::new(DiskStore::open(&recordings_dir)?);
 
-    let address = settings
-        .livekit
-        .url
-        .parse()
-        .map_err(|error| ServeError::Livekit(format!("{error}")))?;
-    let credentials = Credentials {
-        api_key: settings.livekit.api_key.clone(),
-        api_secret: settings.livekit.api_secret.clone(),
-    };
-    let timeout = Duration::from_millis(settings.livekit.request_timeout_ms);
-    let rooms = LivekitRooms::new(address, credentials.clone(), timeout)
-        .map_err(|error| ServeError::Livekit(error.to_string()))?;
-
+    let credentials = credentials(&settings.livekit, &data_dir)?;
+    let livekit = livekit_rooms(&settings.livekit, &credentials)?;
     let recorder = Recorder::launch(
         recorder_settings(&settings, &data_dir)?,
-        Some(Arc::new(rooms)),
+        livekit,
         store.clone(),
     )
     .await
@@ -101,9 +97,12 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     })?;
 
     log::info!(
-        "tapedeck {} records rooms of {}",
+        "tapedeck {} records {}",
         env!("CARGO_PKG_VERSION"),
-        settings.livekit.url
+        match settings.livekit.is_configured() {
+            true => format!("rooms of {}, and its own", settings.livekit.url),
+            false => "rooms of its own: no LIVEKIT_URL is set".to_owned(),
+        }
     );
     log::info!(
         "data is in {}, finished recordings go to {}",
@@ -113,6 +112,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     for address in &addresses {
         log::info!("listening on http://{address}");
     }
+    log::info!("publish at {}/publish", front_address(&addresses));
     log::info!("{}", exposure::describe(&access));
 
     let finish_timeout = Duration::from_secs(settings.server.finish_timeout_s);
@@ -150,10 +150,59 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-fn recorder_settings(
-    settings: &Settings,
-    data_dir: &std::path::Path,
-) -> Result<RecorderSettings, ServeError> {
+/// The media server's rooms, if there is one.
+fn livekit_rooms(
+    livekit: &Livekit,
+    credentials: &RoomCredentials,
+) -> Result<Option<Arc<dyn Rooms>>, ServeError> {
+    if !livekit.is_configured() {
+        return Ok(None);
+    }
+    let address = livekit
+        .url
+        .parse()
+        .map_err(|error| ServeError::Livekit(format!("{error}")))?;
+    let timeout = Duration::from_millis(livekit.request_timeout_ms);
+    let rooms = LivekitRooms::new(address, credentials.livekit.clone(), timeout)
+        .map_err(|error| ServeError::Livekit(error.to_string()))?;
+    Ok(Some(Arc::new(rooms)))
+}
+
+/// What tokens are signed with. A secret that everybody knows is no lock for rooms of ours.
+fn credentials(livekit: &Livekit, data_dir: &Path) -> Result<RoomCredentials, ServeError> {
+    let configured = Credentials {
+        api_key: livekit.api_key.clone(),
+        api_secret: livekit.api_secret.clone(),
+    };
+    let own = match livekit.has_well_known_secret() {
+        true => Credentials {
+            api_secret: rooms_key::load_or_draw(data_dir)?,
+            ..configured.clone()
+        },
+        false => configured.clone(),
+    };
+    Ok(RoomCredentials {
+        livekit: configured,
+        own,
+    })
+}
+
+/// Where a browser on this machine reaches the server. It allows cameras on localhost, and on other
+/// hosts only over https.
+fn front_address(addresses: &[SocketAddr]) -> String {
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let reached_by_localhost =
+        |address: &SocketAddr| address.ip().is_loopback() || address.ip().is_unspecified();
+    match (
+        addresses.iter().any(reached_by_localhost),
+        addresses.first(),
+    ) {
+        (false, Some(address)) => format!("http://{address}"),
+        _ => format!("http://localhost:{port}"),
+    }
+}
+
+fn recorder_settings(settings: &Settings, data_dir: &Path) -> Result<RecorderSettings, ServeError> {
     let Settings {
         recording,
         video,
@@ -181,7 +230,7 @@ fn recorder_settings(
             source_lost_timeout_ms: recording.source_lost_timeout_s * 1_000,
             server_lost_timeout_ms: recording.server_lost_timeout_s * 1_000,
         },
-        rooms: RoomsSettings::default(),
+        rooms: rooms::settings(&settings.rooms)?,
         render_lag_ms: recording.render_lag_ms,
         max_recordings: recording.max_recordings,
         start_timeout: Duration::from_secs(recording.start_timeout_s),

@@ -1,6 +1,7 @@
 //! Checks of single fields.
 
 use serde_json::{Map, Value};
+use tapedeck_actors::SourceKind;
 
 use crate::http::refusal::Refusal;
 
@@ -15,6 +16,11 @@ pub fn name(fields: &Map<String, Value>, field: &str) -> Result<Option<String>, 
         Some(Value::String(text)) => text,
         Some(_) => return Err(Refusal::invalid(format!("{field} must be a text"))),
     };
+    check_name(text, field).map(|text| text.map(str::to_owned))
+}
+
+/// As [`name`], for a text that is there.
+pub fn check_name<'a>(text: &'a str, field: &str) -> Result<Option<&'a str>, Refusal> {
     if text.len() > LONGEST_NAME {
         return Err(Refusal::invalid(format!(
             "{field} must not be longer than {LONGEST_NAME} bytes"
@@ -25,7 +31,22 @@ pub fn name(fields: &Map<String, Value>, field: &str) -> Result<Option<String>, 
             "{field} must not hold control characters"
         )));
     }
-    Ok(Some(text.clone()).filter(|text| !text.trim().is_empty()))
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+/// Where the room lives, `None` when it is missing, null or empty.
+pub fn source(fields: &Map<String, Value>) -> Result<Option<SourceKind>, Refusal> {
+    let kinds = [SourceKind::Livekit, SourceKind::Whip];
+    let named = match fields.get("source") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(name)) if name.is_empty() => return Ok(None),
+        Some(Value::String(name)) => kinds.into_iter().find(|kind| kind.name() == name),
+        Some(_) => None,
+    };
+    named.map(Some).ok_or_else(|| {
+        let names = kinds.map(SourceKind::name).join(" or ");
+        Refusal::invalid(format!("source must be {names}"))
+    })
 }
 
 /// A whole number, `None` when it is missing or null. `expected` says what it must be.

@@ -14,6 +14,7 @@ mod token;
 mod view;
 
 pub use delete::delete;
+pub use fields::check_name;
 pub use list::list;
 pub use start::start;
 pub use stop::stop;

@@ -2,11 +2,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
-use tapedeck_actors::{RoomError, SourceKind, StartError, StartRequest};
+use tapedeck_actors::{RoomError, StartError, StartRequest};
 use tapedeck_pipelines::job::{Canvas, OutputSettings};
 
 use crate::config::{Bounds, Settings};
-use crate::http::refusal::Refusal;
+use crate::http::refusal::{Refusal, sentence};
 use crate::http::services::Services;
 
 use super::body::Fields;
@@ -57,7 +57,7 @@ fn start_request(
     };
     Ok(StartRequest {
         room_name,
-        source: SourceKind::Livekit,
+        source: fields::source(body)?.unwrap_or_else(|| settings.default_source()),
         output: OutputSettings {
             canvas,
             video_bitrate: bounded(body, "videoBitrate", limits.video_bitrate(), video.bitrate)?,
@@ -125,7 +125,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 fn refusal(error: StartError) -> Refusal {
-    let message = view::sentence(&error.to_string());
+    let message = sentence(&error.to_string());
     let new = |status, code| Refusal::new(status, code, message.clone());
     match error {
         StartError::AlreadyRecording { id, .. } => Refusal::new(
@@ -157,6 +157,7 @@ fn refusal(error: StartError) -> Refusal {
 #[cfg(test)]
 mod tests {
     use actix_web::http::header::{HeaderName, HeaderValue};
+    use tapedeck_actors::SourceKind;
 
     use super::*;
 
@@ -173,6 +174,7 @@ mod tests {
     fn defaults_fill_what_is_left_out() {
         let request = read(json!({"roomName": "방", "unknown": {}, "width": null})).unwrap();
         assert_eq!(request.room_name, "방");
+        assert_eq!(request.source, SourceKind::Whip);
         assert_eq!(
             request.output.canvas,
             Canvas {
@@ -183,6 +185,24 @@ mod tests {
         );
         assert_eq!(request.max_duration_ms, None);
         assert_eq!(request.metadata, None);
+    }
+
+    #[test]
+    fn rooms_are_those_of_the_media_server_if_there_is_one() {
+        let mut settings = Settings::default();
+        settings.livekit.url = "wss://rooms.example".into();
+        let source = |body: Value| {
+            start_request(body.as_object().unwrap(), &HeaderMap::new(), &settings)
+                .map(|request| request.source)
+                .unwrap()
+        };
+        assert_eq!(source(json!({"roomName": "r"})), SourceKind::Livekit);
+        assert_eq!(
+            source(json!({"roomName": "r", "source": "whip"})),
+            SourceKind::Whip
+        );
+        let livekit = read(json!({"roomName": "r", "source": "livekit"})).unwrap();
+        assert_eq!(livekit.source, SourceKind::Livekit);
     }
 
     #[test]
@@ -218,6 +238,14 @@ mod tests {
             (
                 json!({"roomName": "x".repeat(257)}),
                 "roomName must not be longer than 256 bytes",
+            ),
+            (
+                json!({"roomName": "r", "source": "agora"}),
+                "source must be livekit or whip",
+            ),
+            (
+                json!({"roomName": "r", "source": 7}),
+                "source must be livekit or whip",
             ),
             (
                 json!({"roomName": "r", "width": 1281}),

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
+use tapedeck_actors::SourceKind;
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
@@ -10,7 +11,7 @@ use crate::livekit::ParticipantToken;
 use super::body::Fields;
 use super::fields;
 
-/// `POST /token`: a token to join a room.
+/// `POST /token`: a token to join a room of the media server, or to publish in one of ours.
 pub async fn token(services: web::Data<Services>, body: Fields) -> Result<HttpResponse, Refusal> {
     let (Some(room), Some(participant)) = (
         fields::name(&body.0, "roomName")?,
@@ -21,8 +22,12 @@ pub async fn token(services: web::Data<Services>, body: Fields) -> Result<HttpRe
         ));
     };
     let livekit = &services.settings.livekit;
-    let token = services
-        .credentials
+    let source = fields::source(&body.0)?.unwrap_or_else(|| services.settings.default_source());
+    let credentials = match source {
+        SourceKind::Livekit => &services.credentials.livekit,
+        SourceKind::Whip => &services.credentials.own,
+    };
+    let token = credentials
         .participant(&ParticipantToken {
             room: &room,
             participant: &participant,

@@ -75,12 +75,3 @@ fn status(state: RecordingState) -> &'static str {
         RecordingState::Failed => "failed",
     }
 }
-
-/// An error's text, which begins in lower case, as a sentence.
-pub fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
-    match characters.next() {
-        Some(first) => first.to_uppercase().chain(characters).collect(),
-        None => String::new(),
-    }
-}

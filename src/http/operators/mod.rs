@@ -2,6 +2,8 @@
 //! `Bytes`.
 
 mod case;
+mod info;
+mod rooms;
 mod status;
 mod v1;
 mod view;
@@ -14,5 +16,7 @@ fn unanswered(reason: String) -> Refusal {
     Refusal::internal(format!("This cannot be told now: {reason}"))
 }
 
+pub use info::info;
+pub use rooms::rooms;
 pub use status::{status, status_of};
 pub use v1::{get, list};

@@ -35,6 +35,12 @@ pub struct FakeRecorder {
     pub delivered: Vec<RecordingMetadata>,
     pub deleted: Mutex<Vec<String>>,
     pub unready: Option<String>,
+    /// The sources of the stops so far.
+    pub stops: Mutex<Vec<Option<SourceKind>>>,
+    pub whip_requests: Mutex<Vec<WhipRequest>>,
+    /// The answer to the next WHIP request.
+    pub whip_answer: Mutex<Option<Result<WhipAnswer, RoomsError>>>,
+    pub rooms: Vec<RoomStatus>,
 }
 
 pub fn manifest(state: RecordingState) -> Manifest {
@@ -204,12 +210,14 @@ impl Recordings for FakeRecorder {
         self.answers()
     }
 
-    async fn whip(&self, _request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
-        Err(RoomsError::Timeout)
+    async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError> {
+        self.whip_requests.lock().unwrap().push(request);
+        let answer = self.whip_answer.lock().unwrap().take();
+        answer.unwrap_or_else(|| Err(RoomsError::NotRunning("it is a fake".into())))
     }
 
     async fn rooms(&self) -> Vec<RoomStatus> {
-        Vec::new()
+        self.rooms.clone()
     }
 }
 

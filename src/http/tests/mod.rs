@@ -3,9 +3,12 @@
 mod access;
 mod fakes;
 mod operators;
+mod pages;
 mod recording;
 mod refusals;
 mod streaming;
+mod whip;
+mod whip_access;
 
 use std::sync::Arc;
 
@@ -17,13 +20,17 @@ use serde_json::Value;
 use tapedeck_pipelines::job::Secret;
 
 use crate::config::Settings;
-use crate::livekit::Credentials;
+use crate::livekit::{Credentials, RoomCredentials};
 
 use super::{Access, ClientPaths, OperatorPaths, Services, guard, routes, share};
 use fakes::{FakeRecorder, MemoryStore};
 
+/// What tokens for rooms of the server are signed with.
+const ROOMS_SECRET: &str = "secret-of-the-rooms";
+
 /// What a server under test consists of.
 struct Server {
+    settings: Settings,
     access: Access,
     recorder: Arc<FakeRecorder>,
     store: MemoryStore,
@@ -33,6 +40,7 @@ struct Server {
 impl Default for Server {
     fn default() -> Self {
         Self {
+            settings: Settings::default(),
             access: Access {
                 clients: ClientPaths::OpenLocally,
                 operators: OperatorPaths::OpenLocally,
@@ -56,6 +64,10 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {:?}", self.body))
     }
 
+    fn json_text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
     fn error_message(&self) -> String {
         self.json()["errorMessage"]
             .as_str()
@@ -70,15 +82,18 @@ impl Answer {
 
 impl Server {
     fn services(&self) -> Data<Services> {
-        let credentials = Credentials {
+        let credentials = |secret| Credentials {
             api_key: "devkey".into(),
-            api_secret: Secret::new("secret"),
+            api_secret: Secret::new(secret),
         };
         Data::new(Services::new(
             self.recorder.clone(),
             Arc::new(self.store.clone()),
-            credentials,
-            Settings::default(),
+            RoomCredentials {
+                livekit: credentials("secret"),
+                own: credentials(ROOMS_SECRET),
+            },
+            self.settings.clone(),
             self.data_dir.path().to_owned(),
         ))
     }

@@ -1,7 +1,12 @@
+use std::sync::Mutex;
+
 use serde_json::json;
 use tapedeck_actors::RecordingState;
+use tapedeck_pipelines::control::{ParticipantStatus, RoomStatus, TrackStatus};
 
-use super::fakes::ROOM;
+use crate::http::AccessKeys;
+
+use super::fakes::{ROOM, manifest};
 use super::*;
 
 #[actix_web::test]
@@ -127,4 +132,80 @@ async fn readiness_tells_the_reason() {
     let answer = server.get("/readyz").await;
     assert_eq!(answer.status, 503);
     assert!(answer.error_message().contains("data folder"));
+}
+
+#[actix_web::test]
+async fn rooms_of_the_server_are_listed_with_their_recordings() {
+    let room = |name: &str| RoomStatus {
+        name: name.into(),
+        id: format!("RM_{name}"),
+        since_ms: 1_763_765_600_000,
+        participants: vec![ParticipantStatus {
+            identity: "alice".into(),
+            name: "Alice".into(),
+            tracks: vec![TrackStatus {
+                codec: "vp8".into(),
+                packets_lost: 3,
+                ..TrackStatus::default()
+            }],
+            ..ParticipantStatus::default()
+        }],
+        captures: 1,
+    };
+    let mut live = manifest(RecordingState::Active);
+    live.source = "whip".into();
+    let recorder = FakeRecorder {
+        rooms: vec![room(ROOM), room("lobby")],
+        live: Mutex::new(Some(live)),
+        ..FakeRecorder::default()
+    };
+    let server = Server {
+        recorder: Arc::new(recorder),
+        ..Server::default()
+    };
+    let rooms = server.get("/v1/rooms").await.json()["rooms"].clone();
+    assert_eq!(
+        (&rooms[0]["name"], &rooms[1]["name"]),
+        (&json!("lobby"), &json!(ROOM))
+    );
+    assert_eq!(rooms[0]["recordingId"], json!(null));
+    assert_eq!(
+        (
+            &rooms[1]["recordingId"],
+            &rooms[1]["source"],
+            &rooms[1]["sinceMs"]
+        ),
+        (
+            &json!("EG_0123456789ab"),
+            &json!("whip"),
+            &json!(1_763_765_600_000_i64)
+        )
+    );
+    let participant = &rooms[1]["participants"][0];
+    assert_eq!(participant["name"], "Alice");
+    assert_eq!(participant["tracks"][0]["packetsLost"], 3);
+    // A recording of the media server's room of that name is another one.
+    *server.recorder.live.lock().unwrap() = Some(manifest(RecordingState::Active));
+    let rooms = server.get("/v1/rooms").await.json()["rooms"].clone();
+    assert_eq!(rooms[1]["recordingId"], json!(null));
+}
+
+#[actix_web::test]
+async fn pages_are_told_what_they_need_to_know() {
+    let mut server = Server::default();
+    assert_eq!(
+        server.get("/v1/info").await.json(),
+        json!({"defaultSource": "whip", "sources": ["whip"], "clients": "open",
+            "operators": "open", "version": env!("CARGO_PKG_VERSION")})
+    );
+    server.settings.livekit.url = "ws://localhost:7880".into();
+    server.access = Access {
+        clients: ClientPaths::Key(AccessKeys::new([Secret::new("client-key")])),
+        operators: OperatorPaths::Closed,
+    };
+    assert_eq!(
+        server.get("/v1/info").await.json(),
+        json!({"defaultSource": "livekit", "sources": ["livekit", "whip"], "clients": "key",
+            "operators": "closed"})
+    );
 }

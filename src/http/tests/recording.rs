@@ -1,5 +1,5 @@
 use serde_json::json;
-use tapedeck_actors::{ListFilter, RecordingState, RoomError, StartError};
+use tapedeck_actors::{ListFilter, RecordingState, RoomError, SourceKind, StartError};
 
 use super::fakes::{ROOM, metadata};
 use super::*;
@@ -56,6 +56,31 @@ async fn a_recording_is_started_and_stopped() {
 }
 
 #[actix_web::test]
+async fn a_request_may_say_where_the_room_lives() {
+    let server = Server::default();
+    let whip = json!({"roomName": ROOM, "source": "whip"});
+    server.post("/recordings/start", whip.clone()).await;
+    let source = server.recorder.requests.lock().unwrap()[0].source;
+    assert_eq!(source, SourceKind::Whip);
+    server.post("/recordings/stop", whip).await;
+    server
+        .post("/recordings/stop", json!({"roomName": ROOM}))
+        .await;
+    assert_eq!(
+        *server.recorder.stops.lock().unwrap(),
+        [Some(SourceKind::Whip), None]
+    );
+    for path in ["/recordings/start", "/recordings/stop"] {
+        let agora = json!({"roomName": ROOM, "source": "agora"});
+        let refused = server.post(path, agora).await;
+        assert_eq!(
+            (refused.status, refused.error_message().as_str()),
+            (400, "source must be livekit or whip")
+        );
+    }
+}
+
+#[actix_web::test]
 async fn a_stop_that_takes_long_says_ending() {
     let server = Server::default();
     *server.recorder.stopped_state.lock().unwrap() = Some(RecordingState::Uploading);
@@ -95,6 +120,7 @@ async fn each_reason_not_to_start_has_its_status() {
         (StartError::Room(RoomError::Unreachable("x".into())), 502),
         (StartError::Room(RoomError::Refused("x".into())), 502),
         (StartError::Room(RoomError::Timeout), 504),
+        (StartError::Room(RoomError::NoLivekit), 400),
         (StartError::Timeout(10), 504),
         (StartError::Capacity("8 recordings run already".into()), 503),
         (StartError::IdempotencyConflict, 422),

@@ -1,0 +1,39 @@
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+use tapedeck_actors::SourceKind;
+
+use crate::http::access::{Access, ClientPaths, OperatorPaths};
+use crate::http::services::Services;
+
+/// `GET /v1/info`: what a page must know before it can ask anything else. Open to everybody; only
+/// operators are told the version.
+pub async fn info(
+    services: web::Data<Services>,
+    access: web::Data<Access>,
+    request: HttpRequest,
+) -> HttpResponse {
+    let settings = &services.settings;
+    let sources = match settings.livekit.is_configured() {
+        true => vec![SourceKind::Livekit, SourceKind::Whip],
+        false => vec![SourceKind::Whip],
+    };
+    let mut info = json!({
+        // Where a room lives unless a request says otherwise, and where it may live.
+        "defaultSource": settings.default_source(),
+        "sources": sources,
+        // Who may call /token and /recordings, and who /v1 and /status.
+        "clients": match access.clients {
+            ClientPaths::Open | ClientPaths::OpenLocally => "open",
+            ClientPaths::Key(_) => "key",
+        },
+        "operators": match access.operators {
+            OperatorPaths::OpenLocally => "open",
+            OperatorPaths::Key(_) => "key",
+            OperatorPaths::Closed => "closed",
+        },
+    });
+    if access.lets_operate(request.headers()) {
+        info["version"] = json!(env!("CARGO_PKG_VERSION"));
+    }
+    HttpResponse::Ok().json(info)
+}

@@ -1,0 +1,114 @@
+//! The secret that tokens for rooms of this server are signed with when none is configured.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use tapedeck_pipelines::job::Secret;
+
+const NAME: &str = "rooms.key";
+/// Random bytes, written in hexadecimal.
+const DRAWN: usize = 32;
+/// What is longer is no key.
+const MOST_READ: u64 = 1_024;
+
+/// There is no key for rooms of this server.
+#[derive(Debug, thiserror::Error)]
+pub enum RoomsKeyError {
+    #[error("the key of this server's rooms, {}, cannot be {action}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        action: &'static str,
+        source: io::Error,
+    },
+    #[error(
+        "{} holds no key of at least {} characters: remove it, and another is drawn", .0.display(), DRAWN
+    )]
+    TooShort(PathBuf),
+}
+
+/// The key in the data folder, which is drawn when there is none yet. It is on the disk, readable
+/// by this user only, before it is used: a token must be as good after a restart.
+///
+/// # Errors
+/// See [`RoomsKeyError`].
+pub fn load_or_draw(data_dir: &Path) -> Result<Secret, RoomsKeyError> {
+    let path = data_dir.join(NAME);
+    let failed = |action| {
+        let path = path.clone();
+        move |source| RoomsKeyError::Io {
+            path,
+            action,
+            source,
+        }
+    };
+    match fs::File::open(&path) {
+        Ok(file) => {
+            let mut text = String::new();
+            file.take(MOST_READ)
+                .read_to_string(&mut text)
+                .map_err(failed("read"))?;
+            match text.trim() {
+                short if short.len() < DRAWN => Err(RoomsKeyError::TooShort(path)),
+                key => Ok(Secret::new(key)),
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let key = draw();
+            write(data_dir, &path, &key).map_err(failed("written"))?;
+            Ok(Secret::new(key))
+        }
+        Err(error) => Err(failed("read")(error)),
+    }
+}
+
+fn draw() -> String {
+    let bytes: [u8; DRAWN] = rand::random();
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn write(folder: &Path, path: &Path, key: &str) -> io::Result<()> {
+    let unfinished = path.with_extension("key.new");
+    // One that is left from a crash may have other permissions.
+    let _ = fs::remove_file(&unfinished);
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)?;
+    file.write_all(format!("{key}\n").as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_drawn_once_and_kept_for_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let drawn = load_or_draw(folder.path()).unwrap();
+        assert_eq!(load_or_draw(folder.path()).unwrap(), drawn);
+        let mode = fs::metadata(folder.path().join(NAME))
+            .unwrap()
+            .permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
+        let other = tempfile::tempdir().unwrap();
+        assert_ne!(load_or_draw(other.path()).unwrap(), drawn);
+    }
+
+    #[test]
+    fn a_damaged_key_is_said_so_and_not_used() {
+        let folder = tempfile::tempdir().unwrap();
+        for damaged in [&b""[..], b"short\n", &[0xff; 40]] {
+            fs::write(folder.path().join(NAME), damaged).unwrap();
+            let error = load_or_draw(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(NAME), "{error}");
+        }
+    }
+}
