@@ -84,7 +84,11 @@ export class Publisher {
 
   async #prepare() {
     const { room, name, media } = this.#wish;
-    const { token } = await post("/token", { roomName: room, participantName: name });
+    const { token } = await post("/token", {
+      roomName: room,
+      participantName: name,
+      source: "whip",
+    });
     const query = media === SCREEN ? "?media=screen" : "";
     const endpoint = `/whip/${encodeURIComponent(room)}${query}`;
     const videoBitrate = BITRATES[media] ?? BITRATES.camera;
