@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tapedeck_pipelines::control::{
     CaptureState, Command, CommandEnvelope, EndReason, Event, FailureKind, RenderState,
 };
-use tapedeck_pipelines::job::{CaptureJob, RenderJob};
+use tapedeck_pipelines::job::{CaptureJob, RenderJob, RoomsJob};
 use tapedeck_pipelines::log::{Codec, LogEvent, TrackSource};
+use tapedeck_pipelines::rooms::media::{MediaEvent, MediaRequest};
 
 /// Checks every line of a golden file against the type that reads and writes it.
 fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(file: &str) {
@@ -66,6 +67,13 @@ fn events_are_as_released() {
 fn jobs_are_as_released() {
     check::<CaptureJob>("capture-jobs-v1.jsonl");
     check::<RenderJob>("render-jobs-v1.jsonl");
+    check::<RoomsJob>("rooms-jobs-v1.jsonl");
+}
+
+#[test]
+fn messages_of_the_media_socket_are_as_released() {
+    check::<MediaEvent>("media-events-v1.jsonl");
+    check::<MediaRequest>("media-requests-v1.jsonl");
 }
 
 #[test]
@@ -93,6 +101,14 @@ fn what_a_later_version_says_is_unknown_not_an_error() {
     assert_eq!(
         read::<LogEvent>(json!({"event": "later", "x": 1})),
         LogEvent::Unknown
+    );
+    assert_eq!(
+        read::<MediaEvent>(json!({"event": "later", "x": 1})),
+        MediaEvent::Unknown
+    );
+    assert_eq!(
+        read::<MediaRequest>(json!({"request": "later", "x": 1})),
+        MediaRequest::Unknown
     );
     assert_eq!(read::<EndReason>(json!("later")), EndReason::Unknown);
     assert_eq!(read::<CaptureState>(json!("later")), CaptureState::Unknown);

@@ -24,7 +24,11 @@ pub async fn join_patiently(
 ) -> Result<(Connection, RoomState), ConnectError> {
     let deadline = Instant::now() + JOIN_FOR;
     loop {
-        match Connection::open(socket, room).await {
+        let attempt = Connection::open(socket, room);
+        let outcome = tokio::time::timeout_at(deadline.into(), attempt)
+            .await
+            .unwrap_or(Err(ConnectError::Silent));
+        match outcome {
             Err(error) if error.is_transient() && Instant::now() + JOIN_PAUSE < deadline => {
                 log::info!("joining failed, trying again: {error}");
                 tokio::time::sleep(JOIN_PAUSE).await;

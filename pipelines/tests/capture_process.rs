@@ -1,0 +1,333 @@
+//! A capture process of its own that records a room of a rooms process, which is played here.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Program, ExitCode, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, CaptureState, Command, ControlClient, EndReason, Event, PROTOCOL_VERSION,
+};
+use tapedeck_pipelines::job::{Canvas, CaptureJob, CaptureLimits, LogSettings, Source};
+use tapedeck_pipelines::log::{
+    Body, Codec, LogEvent, LogReader, Next, Record, TrackKind, TrackSource,
+};
+use tapedeck_pipelines::rooms::media::{
+    CaptureId, MediaEvent, MediaFrame, MediaNotice, MediaServer, RoomParticipant, RoomState,
+    RoomTrack,
+};
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+/// Set in the child process of a test below.
+const CHILD: &str = "TAPEDECK_TEST_CAPTURE";
+
+const ROOM: &str = "studio";
+
+/// What has to happen takes no longer, even on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The child process of the tests below; without the variable it is no test.
+#[test]
+fn capture_child() -> ExitCode {
+    match std::env::var_os(CHILD) {
+        Some(_) => tapedeck_pipelines::capture::run(),
+        None => ExitCode::SUCCESS,
+    }
+}
+
+struct Capture {
+    folder: PathBuf,
+    child: Child,
+    control: ControlClient,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Capture {
+    async fn start(folder: &Path, limits: CaptureLimits) -> Self {
+        let job = CaptureJob {
+            protocol: PROTOCOL_VERSION,
+            recording_id: "EG_abcdefghijkl".to_owned(),
+            room_name: ROOM.to_owned(),
+            folder: folder.to_path_buf(),
+            socket: folder.join("control.sock"),
+            source: Source::Whip {
+                socket: folder.join("media.sock"),
+                room: ROOM.to_owned(),
+            },
+            canvas: Canvas {
+                width: 1280,
+                height: 720,
+                frame_rate: 30,
+            },
+            limits,
+            log: LogSettings::default(),
+        };
+        let mut child = Program::new(std::env::current_exe().unwrap())
+            .args(["--exact", "capture_child", "--nocapture"])
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&serde_json::to_vec(&job).unwrap()).unwrap();
+        drop(stdin);
+        let connecting = async {
+            loop {
+                match ControlClient::connect(&job.socket).await {
+                    Ok(connected) => return connected,
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let (control, events) = timeout(SOON, connecting).await.expect("no control socket");
+        Self {
+            folder: folder.to_path_buf(),
+            child,
+            control,
+            events,
+        }
+    }
+
+    /// The first snapshot that is as wanted.
+    async fn until(&mut self, wanted: impl Fn(&CaptureSnapshot) -> bool) -> CaptureSnapshot {
+        let mut last = None;
+        let waiting = async {
+            loop {
+                match self.events.recv().await.expect("capture is gone") {
+                    Event::Capture { snapshot } if wanted(&snapshot) => return snapshot,
+                    event => last = Some(event),
+                }
+            }
+        };
+        let found = timeout(SOON, waiting).await;
+        found.unwrap_or_else(|_| panic!("it was last {last:?}"))
+    }
+
+    async fn command(&self, command: Command) {
+        self.control.command(command, SOON).await.unwrap();
+    }
+
+    fn log(&self) -> Vec<Record> {
+        let mut reader = LogReader::open(&self.folder.join("log")).unwrap();
+        let mut records = Vec::new();
+        while let Next::Record(record) = reader.next().unwrap() {
+            records.push(record);
+        }
+        records
+    }
+
+    async fn exited(mut self) -> bool {
+        for _ in 0..SOON.as_millis() / 20 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        panic!("capture does not exit");
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        // Without effect on one that has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A rooms process.
+struct Rooms {
+    server: MediaServer,
+    notices: mpsc::Receiver<MediaNotice>,
+}
+
+impl Rooms {
+    fn start(folder: &Path) -> Self {
+        let (server, notices) = MediaServer::bind(&folder.join("media.sock")).unwrap();
+        Self { server, notices }
+    }
+
+    async fn admit(&mut self, state: RoomState) -> CaptureId {
+        loop {
+            let notice = timeout(SOON, self.notices.recv()).await.unwrap().unwrap();
+            if let MediaNotice::Subscribed { capture, room } = notice {
+                assert_eq!(room, ROOM);
+                self.server.admit(capture, state);
+                return capture;
+            }
+        }
+    }
+
+    /// Sends a frame, after a key frame was asked for if it is one.
+    async fn video(&mut self, track: u32, rtp: u32, keyframe: bool) {
+        if keyframe {
+            let asked = async {
+                while !matches!(
+                    self.notices.recv().await,
+                    Some(MediaNotice::KeyFrameWanted { track: wanted, .. }) if wanted == track
+                ) {}
+            };
+            timeout(SOON, asked).await.expect("no key frame was wanted");
+        }
+        self.server.send_frame(
+            ROOM,
+            MediaFrame {
+                track,
+                codec: Codec::Vp8,
+                clock_rate: 90_000,
+                keyframe,
+                contiguous: true,
+                rtp,
+                packets_lost: 0,
+                payload: Bytes::from(rtp.to_le_bytes().to_vec()),
+            },
+        );
+    }
+}
+
+/// A room in which one participant shows a camera, whose track has that number.
+fn publishing(room_id: &str, number: u32) -> RoomState {
+    let participant = format!("PA_{number}");
+    RoomState {
+        id: room_id.to_owned(),
+        participants: vec![RoomParticipant {
+            id: participant.clone(),
+            identity: "alice".to_owned(),
+            name: "Alice".to_owned(),
+        }],
+        tracks: vec![RoomTrack {
+            track: number,
+            id: format!("TR_{number}"),
+            participant,
+            kind: TrackKind::Video,
+            source: TrackSource::Camera,
+            codec: Some(Codec::Vp8),
+            muted: false,
+            width: 0,
+            height: 0,
+            layer_heights: Vec::new(),
+        }],
+    }
+}
+
+fn limits() -> CaptureLimits {
+    CaptureLimits {
+        max_duration_ms: 60_000,
+        empty_room_timeout_ms: 60_000,
+        source_lost_timeout_ms: 60_000,
+        server_lost_timeout_ms: 60_000,
+    }
+}
+
+/// The RTP times of the frames in a log, which are their payloads.
+fn frames(log: &[Record]) -> Vec<u32> {
+    log.iter()
+        .filter_map(|record| match &record.body {
+            Body::Frame(frame) => Some(u32::from_le_bytes(frame.payload[..].try_into().unwrap())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn gaps(log: &[Record]) -> Vec<(u64, u64)> {
+    log.iter()
+        .filter_map(|record| match &record.body {
+            Body::Event(LogEvent::Gap { from_ns, to_ns, .. }) => Some((*from_ns, *to_ns)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_room_of_the_rooms_process_is_recorded_through_the_end_of_that_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 1_000, false).await;
+    rooms.video(1, 4_000, true).await;
+    rooms.video(1, 7_000, false).await;
+    let snapshot = capture.until(|snapshot| snapshot.frames == 2).await;
+    assert_eq!(snapshot.state, CaptureState::Recording);
+    assert_eq!(snapshot.room_id.as_deref(), Some("RM_1"));
+    assert_eq!(snapshot.participants[0].name, "Alice");
+    assert_eq!(snapshot.participants[0].tracks[0].id, "TR_1");
+
+    drop(rooms);
+    capture
+        .until(|snapshot| snapshot.state == CaptureState::Reconnecting)
+        .await;
+    let mut rooms = Rooms::start(folder.path());
+    rooms
+        .admit(RoomState {
+            id: "RM_2".to_owned(),
+            ..RoomState::default()
+        })
+        .await;
+    capture
+        .until(|snapshot| snapshot.participants.is_empty())
+        .await;
+    // Until the publisher is back nothing can be recorded: that is in the gap.
+    sleep(Duration::from_millis(1_500)).await;
+    let mut again = publishing("RM_2", 2);
+    let participant = again.participants.remove(0);
+    rooms
+        .server
+        .tell(ROOM, &MediaEvent::ParticipantJoined(participant));
+    rooms
+        .server
+        .tell(ROOM, &MediaEvent::TrackPublished(again.tracks.remove(0)));
+    rooms.video(2, 500_000, true).await;
+    rooms.video(2, 503_000, false).await;
+    let snapshot = capture.until(|snapshot| snapshot.frames == 4).await;
+    assert_eq!(snapshot.state, CaptureState::Recording);
+    assert_eq!(snapshot.room_id.as_deref(), Some("RM_1"), "it began so");
+    assert_eq!(snapshot.reconnects, 1);
+
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+    let sealed = capture
+        .until(|snapshot| snapshot.state == CaptureState::Sealed)
+        .await;
+    assert_eq!(sealed.end_reason, Some(EndReason::Stopped));
+    // It takes no more media from the room.
+    let left =
+        async { while !matches!(rooms.notices.recv().await, Some(MediaNotice::Left { .. })) {} };
+    timeout(SOON, left).await.expect("it still takes media");
+    let log = capture.log();
+    assert_eq!(frames(&log), [4_000, 7_000, 500_000, 503_000]);
+    let gaps = gaps(&log);
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    let (from_ns, to_ns) = gaps[0];
+    assert!(to_ns - from_ns >= 1_500_000_000, "{gaps:?}");
+    capture.command(Command::Leave).await;
+    assert!(capture.exited().await);
+}
+
+#[tokio::test]
+async fn a_room_without_publishers_ends_the_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let limits = CaptureLimits {
+        empty_room_timeout_ms: 700,
+        ..limits()
+    };
+    let mut capture = Capture::start(folder.path(), limits).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    sleep(Duration::from_millis(1_500)).await;
+    let still = capture.until(|_| true).await;
+    assert_eq!(still.state, CaptureState::Recording, "somebody is there");
+    let id = "PA_1".to_owned();
+    rooms.server.tell(ROOM, &MediaEvent::ParticipantLeft { id });
+    let sealed = capture
+        .until(|snapshot| snapshot.state == CaptureState::Sealed)
+        .await;
+    assert_eq!(sealed.end_reason, Some(EndReason::RoomEmpty));
+    assert!(gaps(&capture.log()).is_empty());
+}
