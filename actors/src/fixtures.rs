@@ -1,34 +1,7 @@
 //! What tests begin with.
 
-use tapedeck_pipelines::job::{Canvas, OutputSettings, VideoEncoder};
-
-use crate::{MANIFEST_VERSION, Manifest, RecordingState, StartRequest};
-
-pub fn output() -> OutputSettings {
-    OutputSettings {
-        canvas: Canvas {
-            width: 1280,
-            height: 720,
-            frame_rate: 30,
-        },
-        video_bitrate: 2_000_000,
-        audio_bitrate: 128_000,
-        encoder: VideoEncoder::X264,
-        x264_preset: "veryfast".into(),
-        key_frame_interval_ms: 2_000,
-    }
-}
-
-pub fn request(room_name: &str) -> StartRequest {
-    StartRequest {
-        room_name: room_name.into(),
-        source: crate::SourceKind::Livekit,
-        output: output(),
-        max_duration_ms: None,
-        metadata: None,
-        idempotency_key: None,
-    }
-}
+pub use crate::common::{output, request};
+use crate::{MANIFEST_VERSION, Manifest, RecordingState};
 
 pub fn manifest() -> Manifest {
     Manifest {

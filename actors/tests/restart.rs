@@ -3,7 +3,6 @@
 mod common;
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,53 +11,7 @@ use rand::RngExt;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::EndReason;
 use tapedeck_storage::{DiskStore, RecordingStore};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::sleep;
-
-/// A server in a process of its own.
-struct Server {
-    process: Child,
-    stdin: ChildStdin,
-    stdout: Lines<BufReader<ChildStdout>>,
-}
-
-impl Server {
-    async fn start(data: &Path) -> Self {
-        let mut process = Command::new(rehearsal())
-            .args(["server".as_ref(), data.as_os_str()])
-            .env("LIVEKIT_API_SECRET", "children must not see this")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let stdin = process.stdin.take().unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap()).lines();
-        let mut server = Self {
-            process,
-            stdin,
-            stdout,
-        };
-        assert_eq!(server.line().await, "ready");
-        server
-    }
-
-    async fn say(&mut self, line: &str) {
-        self.stdin
-            .write_all(format!("{line}\n").as_bytes())
-            .await
-            .unwrap();
-    }
-
-    async fn line(&mut self) -> String {
-        self.stdout.next_line().await.unwrap().unwrap()
-    }
-
-    async fn kill(mut self) {
-        self.process.kill().await.unwrap();
-    }
-}
 
 fn manifests(data: &Path) -> Vec<Manifest> {
     let read = |id: String| {
@@ -93,15 +46,6 @@ async fn render_runs(data: &Path) {
             .then_some(())
     })
     .await;
-}
-
-/// A server in this process, on what the servers before it left.
-async fn next_server(data: &Path) -> (Recorder, Arc<DiskStore>) {
-    let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
-    let recorder = Recorder::launch(settings(data), Some(Arc::new(FakeRooms)), store.clone())
-        .await
-        .unwrap();
-    (recorder, store)
 }
 
 #[actix_rt::test]
@@ -165,8 +109,7 @@ async fn an_end_that_no_server_saw_is_found_out() {
     .await;
     sleep(Duration::from_millis(500)).await;
     for pid in processes_in(&data.join("work")) {
-        let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        kill(pid);
     }
     let (recorder, store) = next_server(&data).await;
     let done = manifest_in(&data, RecordingState::Complete).await;

@@ -62,8 +62,11 @@ impl Launch {
             .await
             .map_err(io::Error::other)??;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&self.job).await?;
-            stdin.shutdown().await?;
+            match stdin.write_all(&self.job).await {
+                // It has ended already; how it did tells more.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
         }
         Ok(child)
     }

@@ -125,42 +125,47 @@ impl RoomsProcess {
         found.map(|status| status.clone()).unwrap_or_default()
     }
 
-    /// The rooms as the process last told; none when it does not run.
+    /// The rooms as they are now; none when the process does not run.
     pub async fn rooms(&self) -> Vec<RoomStatus> {
-        let snapshot = self.settled().await.snapshot;
+        let snapshot = self.look(|_| false).await;
         snapshot.map_or_else(Vec::new, |snapshot| snapshot.rooms.clone())
     }
 
     /// The room of this name as it is now, if anybody is in it.
     pub async fn room(&self, name: &str) -> Option<RoomStatus> {
-        let find = |snapshot: &Option<Arc<RoomsSnapshot>>| {
-            let mut rooms = snapshot.as_ref()?.rooms.iter();
-            rooms
-                .find(|room| room.name == name && !room.participants.is_empty())
-                .cloned()
-        };
+        let is_it = |room: &RoomStatus| room.name == name && !room.participants.is_empty();
+        let snapshot = self
+            .look(|snapshot| snapshot.rooms.iter().any(is_it))
+            .await?;
+        snapshot.rooms.iter().find(|room| is_it(room)).cloned()
+    }
+
+    /// What the process says of its rooms: what is known if `suffices`, otherwise the process is
+    /// asked. It told so before it answered a publisher, but that may be under way still; hence
+    /// twice.
+    async fn look(&self, suffices: impl Fn(&RoomsSnapshot) -> bool) -> Option<Arc<RoomsSnapshot>> {
         let mut status = self.settled().await;
-        // Who has just been answered that it publishes must be seen, though the process told so a
-        // moment ago.
         for _ in 0..2 {
-            let room = find(&status.snapshot);
-            let Link::Connected(Connected { client }) = &status.link else {
-                return room;
-            };
-            if room.is_some() || client.command(Command::Snapshot, LOOK).await.is_err() {
-                return room;
-            }
             let known = status.snapshot.clone();
+            let Link::Connected(Connected { client }) = &status.link else {
+                return known;
+            };
+            if known.as_deref().is_some_and(&suffices)
+                || client.command(Command::Snapshot, LOOK).await.is_err()
+            {
+                return known;
+            }
             let is_newer = |status: &Status| match (&status.snapshot, &known) {
                 (Some(found), Some(known)) => !Arc::ptr_eq(found, known),
-                (found, _) => found.is_some(),
+                // Told for the first time, or there is nobody to tell any more.
+                _ => true,
             };
             match timeout(LOOK, self.wait_until(is_newer)).await {
                 Ok(newer) => status = newer,
-                Err(_) => return room,
+                Err(_) => return known,
             }
         }
-        find(&status.snapshot)
+        status.snapshot
     }
 
     /// Its number, if it runs.

@@ -1,6 +1,8 @@
 //! Recorders whose processes are played by the `rehearsal` example.
 
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod server;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,11 +13,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use tapedeck_actors::*;
+use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
     Canvas, CaptureLimits, OutputSettings, Secret, Source, VideoEncoder,
 };
 use tapedeck_storage::{DiskStore, RecordingMetadata, RecordingStore, StoreError, StoredObject};
 use tokio::time::{Instant, sleep};
+
+pub use server::{Server, next_server};
 
 pub const TOKEN: &str = "a-token-that-nobody-may-see";
 
@@ -74,11 +79,38 @@ pub fn output() -> OutputSettings {
 pub fn request(room_name: &str) -> StartRequest {
     StartRequest {
         room_name: room_name.into(),
-        source: tapedeck_actors::SourceKind::Livekit,
+        source: SourceKind::Livekit,
         output: output(),
         max_duration_ms: None,
         metadata: None,
         idempotency_key: None,
+    }
+}
+
+/// A recording of a room of our own.
+pub fn whip_recording(room_name: &str) -> StartRequest {
+    StartRequest {
+        source: SourceKind::Whip,
+        ..request(room_name)
+    }
+}
+
+/// Somebody wants to publish in a room of our own.
+pub fn publish(room: &str, identity: &str) -> WhipRequest {
+    WhipRequest::Publish {
+        room: room.into(),
+        identity: identity.into(),
+        name: identity.into(),
+        media: WhipMedia::Camera,
+        offer: "v=0".into(),
+    }
+}
+
+/// The session that a publisher was given.
+pub fn session_of(answer: Result<WhipAnswer, RoomsError>) -> String {
+    match answer {
+        Ok(WhipAnswer::Published { session, .. }) => session,
+        other => panic!("not published: {other:?}"),
     }
 }
 
@@ -223,6 +255,17 @@ impl Fixture {
         names(&self.work(id))
     }
 
+    /// The rooms processes that run.
+    pub fn rooms_processes(&self) -> Vec<u32> {
+        processes_in(&self.folder.path().join("data/rooms"))
+    }
+
+    /// Times that a rooms process was started.
+    pub fn rooms_starts(&self) -> u64 {
+        let starts = self.folder.path().join("data/rooms/starts");
+        std::fs::metadata(starts).map_or(0, |starts| starts.len())
+    }
+
     pub fn sockets(&self) -> Vec<String> {
         names(&self.folder.path().join("data/run"))
     }
@@ -234,6 +277,12 @@ impl Fixture {
         })
         .await;
     }
+}
+
+/// Ends a process without warning.
+pub fn kill(pid: u32) {
+    let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 pub fn names(folder: &Path) -> Vec<String> {

@@ -14,7 +14,20 @@
 //! | `render-dies-twice`, `render-always-dies` | render ends without an output |
 //! | `render-slow` | render takes 3 s |
 //!
-//! `rehearsal server FOLDER` is a server that takes `start ROOM` and `stop ROOM` on standard input.
+//! Words in the name of a room of our own:
+//!
+//! | word | what the rooms process does when somebody publishes |
+//! | --- | --- |
+//! | `dies` | it fails before it answers |
+//! | `ends-once` | it ends before it answers, unless it was started before |
+//! | `hangs` | it answers, then does nothing any more |
+//!
+//! With room for no publishers it does not start.
+//!
+//! `rehearsal server FOLDER` is a server that takes `start ROOM`, `record ROOM` (of ours),
+//! `publish ROOM` and `stop ROOM` on standard input.
+
+mod rooms;
 
 use std::error::Error;
 use std::io::Write;
@@ -25,10 +38,12 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tapedeck_actors::{Recorder, RecorderSettings, Room, RoomError, Rooms, StartRequest};
+use tapedeck_actors::{
+    Recorder, RecorderSettings, Room, RoomError, Rooms, SourceKind, StartRequest,
+};
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, ControlServer, EndReason, Event, Failure, FailureKind,
-    OutputFile, RenderSnapshot, RenderState, Role,
+    OutputFile, RenderSnapshot, RenderState, Role, WhipMedia, WhipRequest,
 };
 use tapedeck_pipelines::job::{CaptureJob, CaptureLimits, RenderJob, Secret, Source};
 use tapedeck_pipelines::process::{Journal, now_wall_ns};
@@ -49,6 +64,7 @@ fn main() -> Outcome {
         match arguments[1].as_str() {
             "capture" => capture(job()?).await,
             "render" => render(job()?).await,
+            "rooms" => rooms::run(job()?).await,
             _ => server(Path::new(&arguments[2])).await,
         }
     })
@@ -264,6 +280,16 @@ impl Rooms for AllRooms {
     }
 }
 
+fn publish(room: &str) -> WhipRequest {
+    WhipRequest::Publish {
+        room: room.into(),
+        identity: "ann".into(),
+        name: "Ann".into(),
+        media: WhipMedia::Camera,
+        offer: "v=0".into(),
+    }
+}
+
 async fn server(folder: &Path) -> Outcome {
     let limits = CaptureLimits {
         max_duration_ms: 3_600_000,
@@ -296,16 +322,21 @@ async fn server(folder: &Path) -> Outcome {
         let output = output.clone();
         actix::spawn(async move {
             let (command, room_name) = line.split_once(' ').unwrap_or_default();
+            let source = match command {
+                "record" => SourceKind::Whip,
+                _ => SourceKind::Livekit,
+            };
             let request = StartRequest {
                 room_name: room_name.into(),
-                source: tapedeck_actors::SourceKind::Livekit,
+                source,
                 output,
                 max_duration_ms: None,
                 metadata: None,
                 idempotency_key: None,
             };
             match command {
-                "start" => println!(
+                "publish" => println!("{command} {:?}", recorder.whip(publish(room_name)).await),
+                "start" | "record" => println!(
                     "{command} {:?}",
                     recorder.start(request).await.map(|manifest| manifest.id)
                 ),
