@@ -3,6 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, EntityTag, HeaderMap, HeaderName, IF_NONE_MATCH,
     REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -84,18 +85,16 @@ const HEADERS: [(HeaderName, &str); 5] = [
 pub async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let file = find(request.path()).ok_or_else(Refusal::no_such_path)?;
     let entity_tag = file.entity_tag();
-    let mut response = match is_known(request.headers(), &entity_tag) {
-        true => HttpResponse::NotModified(),
-        false => HttpResponse::Ok(),
-    };
+    let is_known = is_known(request.headers(), &entity_tag);
+    let mut response = HttpResponse::Ok();
     for (name, value) in HEADERS {
         response.insert_header((name, value));
     }
     response.insert_header((ETAG, entity_tag.to_string()));
-    if is_known(request.headers(), &entity_tag) {
-        return Ok(response.finish());
-    }
-    Ok(response.content_type(file.media_type()).body(file.content))
+    Ok(match is_known {
+        true => response.status(StatusCode::NOT_MODIFIED).finish(),
+        false => response.content_type(file.media_type()).body(file.content),
+    })
 }
 
 fn find(path: &str) -> Option<&'static File> {
