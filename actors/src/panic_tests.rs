@@ -5,8 +5,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use tapedeck_pipelines::control::EndReason;
 
-use crate::common::{Fixture, request, wait_until};
+use crate::common::{Fixture, kill, publish, request, session_of, wait_until, whip_recording};
 use crate::registry::{RegistryActor, Sessions};
+use crate::rooms_process::RoomsActor;
 use crate::session::RecordingSession;
 use crate::state::StoreActor;
 use crate::uploader::UploaderActor;
@@ -28,7 +29,13 @@ macro_rules! panics {
     )*};
 }
 
-panics!(RegistryActor, RecordingSession, StoreActor, UploaderActor);
+panics!(
+    RegistryActor,
+    RecordingSession,
+    StoreActor,
+    UploaderActor,
+    RoomsActor
+);
 
 async fn session(fixture: &Fixture) -> Addr<RecordingSession> {
     let sessions = fixture
@@ -164,4 +171,31 @@ async fn a_store_actor_and_an_uploader_that_panic_are_made_anew() {
         RecordingState::Complete
     );
     assert_eq!(fixture.recorder.ready().await, Ok(()));
+}
+
+#[actix_rt::test]
+async fn an_actor_of_the_rooms_process_that_panics_finds_the_process_again() {
+    let fixture = Fixture::new().await;
+    let recorder = &fixture.recorder;
+    session_of(recorder.whip(publish("room", "ann")).await);
+    let before = fixture.rooms_processes();
+    for identity in ["bob", "cleo"] {
+        let actor = recorder.inner.rooms.actor.address();
+        assert!(actor.send(Panic).await.is_err());
+        session_of(recorder.whip(publish("room", identity)).await);
+    }
+    assert_eq!(fixture.rooms_processes(), before);
+    assert_eq!(recorder.rooms().await[0].participants.len(), 3);
+
+    // Also when nobody asks: a recording needs the process.
+    recorder.start(whip_recording("room")).await.unwrap();
+    let actor = recorder.inner.rooms.actor.address();
+    assert!(actor.send(Panic).await.is_err());
+    kill(before[0]);
+    wait_until("it is started again", async || {
+        (fixture.rooms_starts() == 2).then_some(())
+    })
+    .await;
+    recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.no_process_left().await;
 }

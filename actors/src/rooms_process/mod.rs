@@ -9,6 +9,8 @@ mod shared;
 mod starts;
 mod watch;
 
+#[cfg(test)]
+pub use actor::RoomsActor;
 pub use job::RoomsPlace;
 pub use request::RoomsProcess;
 pub use shared::Shared;
