@@ -22,7 +22,8 @@
 //! | `ends-once` | it ends before it answers, unless it was started before |
 //! | `hangs` | it answers, then does nothing any more |
 //!
-//! With room for no publishers it does not start.
+//! With room for no publishers it does not start; with room for one it hangs up on the first request,
+//! and answers when that is repeated under its id.
 //!
 //! `rehearsal server FOLDER` is a server that takes `start ROOM`, `record ROOM` (of ours),
 //! `publish ROOM` and `stop ROOM` on standard input.

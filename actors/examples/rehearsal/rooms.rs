@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use tapedeck_pipelines::control::{
-    Command, ControlServer, Event, ParticipantStatus, ProcessRole, RoomStatus, RoomsSnapshot,
-    WhipAnswer, WhipRefusal, WhipRequest,
+    Command, CommandEnvelope, ControlServer, Event, ParticipantStatus, ProcessRole, RoomStatus,
+    RoomsSnapshot, WhipAnswer, WhipRefusal, WhipRequest,
 };
 use tapedeck_pipelines::job::RoomsJob;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, sleep, timeout};
 
 /// Between two snapshots.
@@ -34,6 +36,9 @@ pub async fn run(job: RoomsJob) -> Result<(), Box<dyn Error>> {
             "12:00 ERROR rooms [rooms] no port is free, as the test says\n",
         )?;
         return Err("cannot start".into());
+    }
+    if job.settings.max_publishers == 1 {
+        return hang_up_once(&job.socket).await;
     }
     let _media = tokio::net::UnixListener::bind(&job.media_socket)?;
     let (server, mut commands) = ControlServer::bind(&job.socket, ProcessRole::Rooms, "")?;
@@ -95,6 +100,55 @@ pub async fn run(job: RoomsJob) -> Result<(), Box<dyn Error>> {
                 publish(&sessions);
                 server.reply(&envelope.id, Ok(()));
             }
+        }
+    }
+}
+
+async fn hang_up_once(socket: &Path) -> Result<(), Box<dyn Error>> {
+    let listener = tokio::net::UnixListener::bind(socket)?;
+    let mut first_id = None;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let (reading, mut writing) = stream.into_split();
+        let mut say = async |event: &Event| {
+            let line = format!("{}\n", serde_json::to_string(event)?);
+            writing
+                .write_all(line.as_bytes())
+                .await
+                .map_err(Box::<dyn Error>::from)
+        };
+        say(&Event::Hello {
+            protocol: 1,
+            role: ProcessRole::Rooms,
+            pid: std::process::id(),
+            recording_id: String::new(),
+        })
+        .await?;
+        say(&Event::Rooms {
+            snapshot: RoomsSnapshot::default(),
+        })
+        .await?;
+        let mut lines = BufReader::new(reading).lines();
+        while let Some(line) = lines.next_line().await? {
+            let envelope: CommandEnvelope = serde_json::from_str(&line)?;
+            let whip = match envelope.command {
+                Command::Leave => return Ok(()),
+                Command::Whip { .. } if first_id.is_none() => {
+                    first_id = Some(envelope.id);
+                    break;
+                }
+                Command::Whip { .. } if first_id.as_ref() == Some(&envelope.id) => {
+                    Some(WhipAnswer::Trickled)
+                }
+                _ => None,
+            };
+            let id = envelope.id;
+            say(&Event::Reply {
+                id,
+                error: None,
+                whip,
+            })
+            .await?;
         }
     }
 }

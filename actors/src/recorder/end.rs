@@ -97,7 +97,7 @@ impl Recorder {
         let is_live = |session: &SessionHandle| session.status.borrow().manifest.is_live();
         if !sessions.iter().any(is_live) {
             let _ = timeout_at(
-                deadline.max(Instant::now() + ANSWER),
+                deadline.max(Instant::now() + 2 * ANSWER),
                 self.inner.rooms.leave(),
             )
             .await;

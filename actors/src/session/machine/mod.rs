@@ -17,7 +17,7 @@ pub use messages::{Action, Event, Timer};
 use render::Render;
 
 use crate::process::REACTION_TIME;
-use crate::{Manifest, RecordingState, RoomError, StartError};
+use crate::{Manifest, RecordingState, RoomError, SourceKind, StartError};
 
 /// The state of one recording.
 #[derive(Clone, Debug)]
@@ -223,6 +223,10 @@ impl Machine {
             let error = match failure.kind {
                 FailureKind::SourceUnreachable => RoomError::Unreachable(message).into(),
                 FailureKind::SourceRefused => RoomError::Refused(message).into(),
+                // Of the time-out of our own rooms process its own words tell more.
+                FailureKind::SourceTimeout if self.manifest.source == SourceKind::Whip.name() => {
+                    RoomError::Unreachable(message).into()
+                }
                 FailureKind::SourceTimeout => RoomError::Timeout.into(),
                 FailureKind::Log | FailureKind::Internal => StartError::Internal(message),
             };
