@@ -65,9 +65,16 @@ function showChoices() {
   const barred = source !== "test" && !devicesAllowed();
   show(byId("insecure"), barred);
   byId("start").disabled = barred;
-  show(byId("start"), !busy);
-  show(byId("stop"), busy);
+  swap(byId("start"), byId("stop"), busy);
   for (const field of form.querySelectorAll("input, select")) field.disabled = busy;
+}
+
+/** Shows one of two buttons; the focus goes along. */
+function swap(start, stop, busy) {
+  const focused = [start, stop].includes(document.activeElement);
+  show(start, !busy);
+  show(stop, busy);
+  if (focused) (busy ? stop : start).focus();
 }
 
 function explainTunnel() {

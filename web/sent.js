@@ -4,8 +4,8 @@ import { bitRate } from "./format.js";
 
 /** Why the browser sends less than it was given. */
 const LIMITS = {
-  cpu: "this computer has no more time for the picture",
-  bandwidth: "the network carries no more",
+  cpu: "by this computer, which is busy",
+  bandwidth: "by what the network seems to carry",
 };
 
 /** Reads figures of a connection; call {@link Sent#read} once a second. */
