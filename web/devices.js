@@ -19,26 +19,43 @@ const CAMERA_FAULTS = {
     "No camera and no microphone were found. Connect one and try again, or publish the test picture.",
   NotReadableError: () =>
     "Camera or microphone cannot be opened; most often another program uses them. Close it and try again.",
+  OverconstrainedError: () => "The chosen camera or microphone is gone. Choose another one.",
   AbortError: () => "Camera or microphone stopped while being opened. Try again.",
   SecurityError: () => "The browser's settings forbid cameras and microphones on this page.",
 };
 
 /**
+ * What can be chosen from: `{cameras, microphones}`, each `{id, label}`. Browsers name devices only
+ * to pages that were allowed to use them.
+ */
+export async function devicesToChoose() {
+  const all = (await navigator.mediaDevices?.enumerateDevices?.().catch(() => [])) ?? [];
+  const named = (kind) =>
+    all
+      .filter((device) => device.kind === kind && device.label)
+      .map(({ deviceId, label }) => ({ id: deviceId, label }));
+  return { cameras: named("videoinput"), microphones: named("audioinput") };
+}
+
+/**
  * Camera and microphone; only one of them if there is no other.
  *
+ * @param chosen ids of devices; where one is empty, the browser chooses
  * @returns `{stream, note}`: the note says what is missing
  * @throws DeviceError
  */
-export async function openCamera() {
+export async function openCamera(chosen) {
   const take = (constraints) => navigator.mediaDevices.getUserMedia(constraints);
+  const video = { ...CAMERA, ...device(chosen.camera) };
+  const audio = chosen.microphone ? device(chosen.microphone) : true;
   try {
-    return { stream: await take({ video: CAMERA, audio: true }), note: "" };
+    return { stream: await take({ video, audio }), note: "" };
   } catch (error) {
     if (error.name !== "NotFoundError") throw cameraFault(error);
   }
   const one = [
-    [{ video: CAMERA }, "No microphone was found: there is no sound."],
-    [{ audio: true }, "No camera was found: there is only sound."],
+    [{ video }, "No microphone was found: there is no sound."],
+    [{ audio }, "No camera was found: there is only sound."],
   ];
   let last;
   for (const [constraints, note] of one) {
@@ -80,6 +97,8 @@ export async function openScreen({ microphone }) {
     return { stream: screen, note: `There is no microphone. ${cameraFault(error).message}` };
   }
 }
+
+const device = (id) => (id ? { deviceId: { exact: id } } : {});
 
 /** The picture of one stream with the sound of both. */
 function mixed(screen, voice) {

@@ -4,7 +4,7 @@
 // ?pitch= (Hz) is for the test picture.
 
 import { key } from "./api.js";
-import { DeviceError, devicesAllowed, openCamera, openScreen } from "./devices.js";
+import { DeviceError, devicesAllowed, devicesToChoose, openCamera, openScreen } from "./devices.js";
 import { byId, element, keyForm, say, show } from "./elements.js";
 import { duration } from "./format.js";
 import { watchLevel } from "./level.js";
@@ -18,6 +18,8 @@ const form = byId("wish");
 const preview = byId("preview");
 const query = new URLSearchParams(location.search);
 
+/** Whether there is a choice of cameras or microphones. */
+let choice = false;
 /** What is being published, or null: `{publisher, source, stop}`. */
 let running = null;
 /** Where the publisher stands, as it says itself. */
@@ -61,12 +63,27 @@ function showChoices() {
   const source = form.source.value;
   const busy = running !== null;
   show(byId("microphone-choice"), source === "screen" && devicesAllowed());
+  show(byId("device-choice"), source === "camera" && choice);
   show(byId("pitch-choice"), source === "test");
   const barred = source !== "test" && !devicesAllowed();
   show(byId("insecure"), barred);
   byId("start").disabled = barred;
   swap(byId("start"), byId("stop"), busy);
   for (const field of form.querySelectorAll("input, select")) field.disabled = busy;
+}
+
+/** Offers devices as soon as the browser names them. */
+async function offerDevices() {
+  const { cameras, microphones } = await devicesToChoose();
+  const offer = (list, devices) => {
+    const before = list.value;
+    list.replaceChildren(...devices.map(({ id, label }) => new Option(label, id)));
+    if (devices.some(({ id }) => id === before)) list.value = before;
+  };
+  offer(byId("camera"), cameras);
+  offer(byId("microphone-device"), microphones);
+  choice = cameras.length > 1 || microphones.length > 1;
+  showChoices();
 }
 
 /** Shows one of two buttons; the focus goes along. */
@@ -103,8 +120,10 @@ async function open(wish) {
     return { stream: card.stream, note: hint, stop: () => card.stop(), silent: () => card.silent };
   }
   const microphone = byId("microphone").checked;
+  const chosen = { camera: byId("camera").value, microphone: byId("microphone-device").value };
   const { stream, note } =
-    wish.source === "screen" ? await openScreen({ microphone }) : await openCamera();
+    wish.source === "screen" ? await openScreen({ microphone }) : await openCamera(chosen);
+  offerDevices();
   const stop = () => stream.getTracks().forEach((track) => track.stop());
   return { stream, note, stop, silent: () => false };
 }
@@ -270,5 +289,7 @@ window.addEventListener("beforeunload", (event) => {
 fillIn();
 explainTunnel();
 showChoices();
+offerDevices();
+navigator.mediaDevices?.addEventListener("devicechange", offerDevices);
 setInterval(tick, 500);
 if (query.get("start") === "1") begin();
