@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tapedeck_pipelines::control::{EndReason, FailureKind};
 use tapedeck_pipelines::log::{Codec, TrackKind, TrackSource};
+use tapedeck_pipelines::rooms::media::wire::MAX_FRAME_BYTES;
 use tapedeck_pipelines::rooms::media::{
     CaptureId, MediaEvent, MediaFrame, MediaNotice, MediaServer, RoomParticipant, RoomState,
     RoomTrack,
@@ -314,6 +315,28 @@ async fn a_capture_that_does_not_read_is_disconnected_and_holds_nobody_up() {
     // It notices, comes back and tells what it missed.
     let (names, _) = tokio::join!(up_to(&mut slow, "Restored"), rooms.admit(state));
     assert!(names.contains(&"Interrupted".to_owned()), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_large_is_left_out_and_the_next_one_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("media.sock");
+    let mut rooms = Rooms::start(&socket);
+    let state = alice("RM_1", ["TR_v", "TR_a"]);
+    let ((mut source, _), _) = tokio::join!(join(&socket, "studio"), rooms.admit(state));
+    for length in [MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, 100, 200] {
+        let payload = Bytes::from(vec![7; length]);
+        rooms
+            .server
+            .send_frame("studio", frame(AUDIO, false, payload));
+    }
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let frame = next_frame(&mut source).await;
+        assert!(frame.payload.iter().all(|byte| *byte == 7));
+        seen.push((frame.payload.len(), frame.contiguous));
+    }
+    assert_eq!(seen, [(MAX_FRAME_BYTES, true), (100, false), (200, true)]);
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ const MOST_UNSENT_BYTES: usize = 256 << 10;
 /// Read at once, bytes.
 const READ_BYTES: usize = 64 << 10;
 
+/// With less room than that, more is made, bytes.
+const LEAST_SPACE: usize = 4 << 10;
+
 /// Why a room cannot be had from the rooms process.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -113,8 +116,11 @@ impl Connection {
             if let Some(message) = decoded.map_err(io::Error::other)? {
                 return Ok(message);
             }
-            // Whole messages are taken out, so no more than one is ever kept.
-            self.received.reserve(READ_BYTES);
+            // Whole messages are taken out, so no more than one is ever kept. Frames keep the
+            // memory that they were read into: it is filled before there is more.
+            if self.received.capacity() - self.received.len() < LEAST_SPACE {
+                self.received.reserve(READ_BYTES);
+            }
             let silent_at = self.last_received + SILENCE;
             tokio::select! {
                 biased;
