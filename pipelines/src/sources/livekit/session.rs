@@ -254,7 +254,9 @@ impl LivekitSource {
                     self.told.push_back(event);
                 }
             }
-            PeerEvent::SenderReport { mid, rtp, ntp_ns } if !self.released => {
+            PeerEvent::SenderReport {
+                mid, rtp, ntp_ns, ..
+            } if !self.released => {
                 if let Some(id) = self.media.track_of(mid) {
                     self.told
                         .push_back(SourceEvent::SenderReport { id, rtp, ntp_ns });

@@ -1,30 +1,32 @@
 //! A WebRTC peer that only receives: ICE, DTLS and RTP by str0m, its packets by a [`Transport`].
 
 mod dialled;
+mod event;
 mod frame;
 mod framing;
+mod negotiation;
 mod offer;
 mod reachability;
 mod tcp;
 mod transport;
 
+use std::collections::HashSet;
 use std::future::poll_fn;
-use std::io;
 use std::net::IpAddr;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use bytes::Bytes;
-use str0m::change::SdpOffer;
 use str0m::error::RtcError;
-use str0m::media::{Direction, KeyframeRequestKind, MediaData, MediaKind, Mid, Rid};
+use str0m::media::{KeyframeRequestKind, MediaData, Mid, Rid};
 use str0m::net::Receive;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
-use crate::log::Codec;
 use frame::PacketCounter;
 use reachability::Reachability;
 
 pub use dialled::Dialled;
+pub use event::{MediaSection, PeerError, PeerEvent, PeerFrame};
+pub use negotiation::IceCredentials;
 pub use tcp::PacketStream;
 pub use transport::{Arrival, RemoteUse, Transport};
 
@@ -34,75 +36,6 @@ pub const DATAGRAM_BYTES: usize = 2048;
 /// What saying good-bye may bring about.
 const MOST_PACKETS_OF_A_GOOD_BYE: usize = 64;
 
-/// Candidates that are kept before the first offer; nobody has more.
-const MOST_EARLY_CANDIDATES: usize = 64;
-
-/// Why a peer connection could not be made or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum PeerError {
-    #[error("cannot open a UDP socket towards {address}: {source}")]
-    Socket {
-        address: IpAddr,
-        #[source]
-        source: io::Error,
-    },
-    #[error("the offered session cannot be accepted: {0}")]
-    Offer(String),
-    #[error("the peer connection failed: {0}")]
-    Connection(#[from] RtcError),
-}
-
-/// What a peer connection tells.
-#[derive(Debug)]
-pub enum PeerEvent {
-    /// ICE and DTLS are up.
-    Connected,
-    /// Nothing comes from the other side any more, or does again.
-    Reachable(bool),
-    Frame(PeerFrame),
-    SenderReport {
-        mid: Mid,
-        rtp: u32,
-        ntp_ns: i64,
-    },
-    /// The connection is over: closed by the other side or broken.
-    Closed,
-}
-
-/// A depacketised frame of one media section.
-#[derive(Debug)]
-pub struct PeerFrame {
-    pub mid: Mid,
-    /// Which simulcast layer, where the sender names layers so (RFC 8851).
-    pub rid: Option<Rid>,
-    pub codec: Codec,
-    /// Ticks of RTP time per second.
-    pub clock_rate: u32,
-    pub keyframe: bool,
-    pub contiguous: bool,
-    /// RTP time as on the wire; it wraps.
-    pub rtp: u32,
-    /// Packets that never arrived between the frame before and this one.
-    pub packets_lost: u64,
-    pub payload: Bytes,
-}
-
-/// The user name fragment and the password of one side of an ICE session (RFC 8839 section 5.4).
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceCredentials {
-    pub user_fragment: String,
-    pub password: String,
-}
-
-/// A media section of the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MediaSection {
-    pub mid: Mid,
-    pub kind: MediaKind,
-    /// Whether the other side may send in it.
-    pub receives: bool,
-}
-
 /// One peer connection.
 pub struct Peer<T = Dialled> {
     rtc: Rtc,
@@ -110,7 +43,9 @@ pub struct Peer<T = Dialled> {
     buffer: Box<[u8; DATAGRAM_BYTES]>,
     /// Remote candidates that came before the first offer.
     early_candidates: Vec<Candidate>,
-    /// The last offer that was accepted.
+    /// Those that were taken since ICE began.
+    remote_candidates: HashSet<Candidate>,
+    /// The last offer that was accepted, without candidates.
     offer: Option<String>,
     /// Our candidates as the last answer has them.
     candidates: Vec<String>,
@@ -146,6 +81,7 @@ impl<T: Transport> Peer<T> {
             transport,
             buffer: Box::new([0; DATAGRAM_BYTES]),
             early_candidates: Vec::new(),
+            remote_candidates: HashSet::new(),
             offer: None,
             candidates: Vec::new(),
             sections: Vec::new(),
@@ -161,85 +97,6 @@ impl<T: Transport> Peer<T> {
         peer
     }
 
-    /// Answers an offer; also a repeated one, with an ICE restart or other media.
-    ///
-    /// # Errors
-    /// The offer is not SDP or cannot be answered.
-    pub fn accept_offer(&mut self, sdp: &str) -> Result<String, PeerError> {
-        let offer =
-            SdpOffer::from_sdp_string(sdp).map_err(|error| PeerError::Offer(error.to_string()))?;
-        let before = self.local_ice_credentials();
-        let answer = self
-            .rtc
-            .sdp_api()
-            .accept_offer(offer)
-            .map_err(|error| PeerError::Offer(error.to_string()))?;
-        let credentials = self.local_ice_credentials();
-        let restarted = credentials != before;
-        if restarted {
-            self.transport.named(&credentials.user_fragment);
-        }
-        if restarted || self.offer.is_none() {
-            self.transport.path_sought(restarted);
-        }
-        // Those in the offer itself were added with it.
-        for line in offer::candidates(sdp) {
-            if let Ok(candidate) = Candidate::from_sdp_string(line) {
-                self.consider(&candidate);
-            }
-        }
-        for candidate in std::mem::take(&mut self.early_candidates) {
-            self.take_candidate(candidate);
-        }
-        let answer = answer.to_sdp_string();
-        self.candidates = offer::candidates(&answer).map(str::to_owned).collect();
-        self.sections = self.sections_in(&answer);
-        self.offer = Some(sdp.to_owned());
-        Ok(answer)
-    }
-
-    /// Restarts ICE with these credentials of the other side, as an offer with them would (RFC
-    /// 8445 section 9), and returns ours. Its candidates are void, media goes on over the path
-    /// there is.
-    ///
-    /// # Errors
-    /// There was no offer before, or the credentials are not what RFC 8839 section 5.4 allows.
-    pub fn restart_ice(&mut self, remote: &IceCredentials) -> Result<IceCredentials, PeerError> {
-        if !remote.is_valid() {
-            return Err(PeerError::Offer(
-                "its ICE user name fragment needs 4 to 256 letters, digits, + or /, its password 22 to 256"
-                    .to_owned(),
-            ));
-        }
-        let Some(last) = &self.offer else {
-            return Err(PeerError::Offer(
-                "ICE can be restarted only after an offer".to_owned(),
-            ));
-        };
-        let offer = offer::with_credentials(last, &remote.user_fragment, &remote.password);
-        self.accept_offer(&offer)?;
-        Ok(self.local_ice_credentials())
-    }
-
-    /// What the other side needs of us for ICE. The answer holds it too.
-    pub fn local_ice_credentials(&mut self) -> IceCredentials {
-        let credentials = self.rtc.direct_api().local_ice_credentials();
-        IceCredentials {
-            user_fragment: credentials.ufrag,
-            password: credentials.pass,
-        }
-    }
-
-    /// Where the other side reaches us, as `candidate:…`: what the last answer holds too.
-    pub fn local_candidates(&self) -> &[String] {
-        &self.candidates
-    }
-
-    /// The media sections of the last answer, without rejected ones and data channels.
-    pub fn media_sections(&self) -> &[MediaSection] {
-        &self.sections
-    }
-
     /// Forgets what a media section carried, so that the next offer can use it for another track.
     ///
     /// Otherwise the jitter buffer would compare the sequence numbers of the two, and key frames
@@ -247,45 +104,6 @@ impl<T: Transport> Peer<T> {
     pub fn forget_media(&mut self, mid: Mid) {
         self.rtc.direct_api().remove_media(mid);
         self.packets.forget(mid);
-    }
-
-    /// Takes a `candidate:…` line of the other side.
-    pub fn add_remote_candidate(&mut self, line: &str) {
-        let candidate = match Candidate::from_sdp_string(line) {
-            Ok(candidate) => candidate,
-            Err(error) => {
-                log::debug!("ignoring the candidate \"{line}\": {error}");
-                return;
-            }
-        };
-        if self.is_negotiated() {
-            self.take_candidate(candidate);
-        } else if self.early_candidates.len() < MOST_EARLY_CANDIDATES {
-            self.early_candidates.push(candidate);
-        }
-    }
-
-    fn take_candidate(&mut self, candidate: Candidate) {
-        if self.consider(&candidate) {
-            self.rtc.add_remote_candidate(candidate);
-        }
-    }
-
-    /// Makes the transport ready for a candidate; whether the candidate is to be checked.
-    fn consider(&mut self, candidate: &Candidate) -> bool {
-        match self.transport.consider(candidate) {
-            Ok(RemoteUse::Pair) => true,
-            Ok(RemoteUse::PairFrom(local)) => {
-                self.rtc.add_local_candidate(local);
-                true
-            }
-            Ok(RemoteUse::Skip) => false,
-            // The sockets there are may do.
-            Err(error) => {
-                log::debug!("no way to the candidate {}: {error}", candidate.addr());
-                true
-            }
-        }
     }
 
     /// Asks the sender of a media section without simulcast layers for a key frame.
@@ -478,6 +296,8 @@ impl<T: Transport> Peer<T> {
                 if state.is_connected() {
                     self.transport.path_found();
                 } else if state.is_disconnected() {
+                    // What was given up may be offered again.
+                    self.remote_candidates.clear();
                     self.transport.path_sought(false);
                 }
                 let reachable = self.reachability.is_reachable();
@@ -492,6 +312,7 @@ impl<T: Transport> Peer<T> {
                     .unwrap_or(Duration::ZERO);
                 Some(PeerEvent::SenderReport {
                     mid: feedback.mid,
+                    rid: feedback.rid,
                     // The lower half of the extended time is what was on the wire.
                     rtp: feedback.sender_info.rtp_time.numer() as u32,
                     ntp_ns: i64::try_from(ntp.as_nanos()).unwrap_or(i64::MAX),
@@ -525,34 +346,6 @@ impl<T: Transport> Peer<T> {
             packets_lost,
             payload: Bytes::from_owner(data.data),
         }
-    }
-
-    fn sections_in(&self, description: &str) -> Vec<MediaSection> {
-        let named = description
-            .lines()
-            .filter_map(|line| line.strip_prefix("a=mid:"));
-        let media = named.filter_map(|mid| self.rtc.media(Mid::from(mid)));
-        media
-            .filter(|media| !media.disabled() && !media.stopped())
-            .map(|media| MediaSection {
-                mid: media.mid(),
-                kind: media.kind(),
-                receives: matches!(media.direction(), Direction::RecvOnly | Direction::SendRecv),
-            })
-            .collect()
-    }
-}
-
-impl IceCredentials {
-    fn is_valid(&self) -> bool {
-        let ice_characters = |text: &str| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
-        };
-        (4..=256).contains(&self.user_fragment.len())
-            && (22..=256).contains(&self.password.len())
-            && ice_characters(&self.user_fragment)
-            && ice_characters(&self.password)
     }
 }
 

@@ -1,25 +1,26 @@
-//! An offer for an ICE restart, made of the last one. Pure.
+//! What is read from an offer, and changed in it, before it is accepted. Pure.
 
-/// The session description `offer` with other ICE credentials and without candidates: what the
-/// other side would offer had it restarted ICE by an offer (RFC 8839 section 4.4.1).
+/// The session description without candidates.
+pub fn without_candidates(description: &str) -> String {
+    let lines = description
+        .lines()
+        .filter(|line| !line.starts_with("a=candidate:") && *line != "a=end-of-candidates");
+    lines.flat_map(|line| [line, "\r\n"]).collect()
+}
+
+/// The offer with other ICE credentials: what the other side would offer had it restarted ICE by
+/// an offer (RFC 8839 section 4.4.1).
 pub fn with_credentials(offer: &str, user_fragment: &str, password: &str) -> String {
-    let mut made = String::with_capacity(offer.len());
-    for line in offer.lines() {
-        if line.starts_with("a=candidate:") || line == "a=end-of-candidates" {
-            continue;
-        }
+    let lines = offer.lines().flat_map(|line| {
         if line.starts_with("a=ice-ufrag:") {
-            made.push_str("a=ice-ufrag:");
-            made.push_str(user_fragment);
+            ["a=ice-ufrag:", user_fragment, "\r\n"]
         } else if line.starts_with("a=ice-pwd:") {
-            made.push_str("a=ice-pwd:");
-            made.push_str(password);
+            ["a=ice-pwd:", password, "\r\n"]
         } else {
-            made.push_str(line);
+            [line, "", "\r\n"]
         }
-        made.push_str("\r\n");
-    }
-    made
+    });
+    lines.collect()
 }
 
 /// The candidates in a session description, as `candidate:…`.
@@ -40,8 +41,9 @@ mod tests {
 
     #[test]
     fn only_what_is_of_ice_changes() {
+        let bare = without_candidates(OFFER);
         assert_eq!(
-            with_credentials(OFFER, "new", "newnewnewnewnewnewnewnew"),
+            with_credentials(&bare, "new", "newnewnewnewnewnewnewnew"),
             "v=0\r\na=ice-ufrag:new\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
              a=ice-pwd:newnewnewnewnewnewnewnew\r\na=mid:0\r\n"
         );
