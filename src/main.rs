@@ -1,7 +1,8 @@
-//! The `tapedeck` executable: the server, and the two processes that it starts for each recording.
+//! The `tapedeck` executable: the server, and the processes that it starts.
 
 mod cli;
 mod config;
+mod demo;
 mod http;
 mod livekit;
 mod serve;
@@ -18,7 +19,9 @@ fn main() -> ExitCode {
         // The children get all they need over standard input: no configuration, no `.env`.
         Command::Capture => cli::children::capture(),
         Command::Render => cli::children::render(),
+        Command::Rooms => cli::children::rooms(),
         Command::Serve { config } => serve(config.as_deref()),
+        Command::Demo(options) => demo::run(&options),
         Command::Config { config } => show_configuration(config.as_deref()),
         Command::Inspect { folder } => cli::inspect::run(&folder),
     }

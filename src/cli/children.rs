@@ -1,4 +1,4 @@
-//! The processes of a recording.
+//! The processes that the server starts.
 
 use std::process::ExitCode;
 
@@ -10,4 +10,9 @@ pub fn capture() -> ExitCode {
 /// Turns a capture log into a file.
 pub fn render() -> ExitCode {
     tapedeck_pipelines::render::run_job()
+}
+
+/// Holds the connections of WHIP publishers, for all rooms that live here.
+pub fn rooms() -> ExitCode {
+    tapedeck_pipelines::rooms::run()
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::demo::DemoOptions;
+
 /// Records real-time rooms into files.
 #[derive(Debug, Parser)]
 #[command(name = "tapedeck", version, about)]
@@ -23,6 +25,8 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Show that it works: record two test publishers, check the file and tell what it cost
+    Demo(DemoOptions),
     /// Print the effective configuration, without secrets
     Config {
         /// The configuration file [default: $TAPEDECK_CONFIG, tapedeck.toml or config/tapedeck.toml]
@@ -40,4 +44,7 @@ pub enum Command {
     /// Turn a capture log into a file; the job comes on standard input
     #[command(hide = true)]
     Render,
+    /// Hold the connections of WHIP publishers; the job comes on standard input
+    #[command(hide = true)]
+    Rooms,
 }

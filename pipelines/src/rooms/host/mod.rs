@@ -1,0 +1,428 @@
+//! All rooms and sessions, and what is done about what happens to them.
+
+mod media;
+mod status;
+mod track;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::control::{
+    Command, CommandEnvelope, ControlServer, Event, WhipAnswer, WhipMedia, WhipRefusal, WhipRequest,
+};
+use crate::job::RoomsSettings;
+use crate::process::now_wall_ns;
+
+use super::ids::draw_session;
+use super::media::{CaptureId, MediaServer, TrackNumber};
+use super::ports::Ports;
+use super::room::{NewTrack, Publisher, Room, SessionNumber};
+use super::sdp::Offer;
+use super::session::{Ending, Opened, Order, Refusal, Told};
+use media::Capture;
+use track::Track;
+
+/// What sessions told and was not taken up yet; sessions wait when there is more.
+const TOLD: usize = 1024;
+
+/// How long good-byes may take.
+const GOOD_BYE: Duration = Duration::from_millis(500);
+
+/// The least time without a packet after which a publisher is gone.
+const LEAST_PUBLISHER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The rooms process's state.
+pub struct Host {
+    settings: RoomsSettings,
+    control: ControlServer,
+    captures_end: MediaServer,
+    /// Opened for the first publisher.
+    ports: Option<Ports>,
+    /// By name.
+    rooms: HashMap<String, Room>,
+    sessions: HashMap<SessionNumber, Session>,
+    captures: HashMap<CaptureId, Capture>,
+    tasks: JoinSet<()>,
+    told: (
+        mpsc::Sender<(SessionNumber, Told)>,
+        mpsc::Receiver<(SessionNumber, Told)>,
+    ),
+    last_session: SessionNumber,
+    last_track: TrackNumber,
+    /// Since when there has been nothing to do.
+    idle_since: Instant,
+}
+
+/// A session as the host knows it. Its connection is closed when this is dropped.
+struct Session {
+    /// What clients call it.
+    name: String,
+    room: String,
+    orders: mpsc::Sender<Order>,
+    tracks: Vec<Track>,
+}
+
+/// An offer, taken apart.
+struct Publish {
+    room: String,
+    identity: String,
+    name: String,
+    media: WhipMedia,
+    offer: String,
+}
+
+impl Host {
+    /// A host without rooms.
+    pub fn new(settings: RoomsSettings, control: ControlServer, captures_end: MediaServer) -> Self {
+        Self {
+            settings,
+            control,
+            captures_end,
+            ports: None,
+            rooms: HashMap::new(),
+            sessions: HashMap::new(),
+            captures: HashMap::new(),
+            tasks: JoinSet::new(),
+            told: mpsc::channel(TOLD),
+            last_session: 0,
+            last_track: 0,
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// What a session tells next. Nothing is lost when the future is dropped.
+    pub async fn told(&mut self) -> (SessionNumber, Told) {
+        loop {
+            tokio::select! {
+                // This holds a sender: there is always another.
+                Some(told) = self.told.1.recv() => return told,
+                // Ended ones are let go.
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    /// Carries out a command. True if the process is to end.
+    pub fn on_command(&mut self, envelope: CommandEnvelope) -> bool {
+        let CommandEnvelope { id, command } = envelope;
+        match command {
+            Command::Whip { request } => self.on_whip(id, request),
+            Command::Snapshot => {
+                self.publish();
+                self.control.reply(&id, Ok(()));
+            }
+            Command::Leave => {
+                self.control.reply(&id, Ok(()));
+                return true;
+            }
+            Command::Stop { .. } | Command::Finish | Command::Unknown => {
+                let error = "the rooms process does not know this command; it knows whip, leave \
+                             and snapshot";
+                self.control.reply(&id, Err(error.to_owned()));
+            }
+        }
+        false
+    }
+
+    fn on_whip(&mut self, command: String, request: WhipRequest) {
+        let answer = match request {
+            WhipRequest::Publish {
+                room,
+                identity,
+                name,
+                media,
+                offer,
+            } => {
+                let publish = Publish {
+                    room,
+                    identity,
+                    name,
+                    media,
+                    offer,
+                };
+                self.on_publish(publish)
+            }
+            WhipRequest::Patch {
+                room,
+                session,
+                if_match,
+                fragment,
+            } => match self.patch(&command, &room, &session, if_match, fragment) {
+                // The session answers.
+                Ok(()) => return,
+                Err(refusal) => Err(refusal),
+            },
+            WhipRequest::Delete { room, session } => self.find(&room, &session).map(|number| {
+                log::info!("a publisher of room {room} left");
+                self.end(number);
+                WhipAnswer::Deleted
+            }),
+        };
+        // Who is answered must find the room as it is now.
+        self.publish();
+        let answer = answer.unwrap_or_else(WhipAnswer::from);
+        self.control.reply_whip(&command, answer);
+    }
+
+    fn on_publish(&mut self, publish: Publish) -> Result<WhipAnswer, Refusal> {
+        let offer = Offer::read(&publish.offer)?;
+        self.check_room_for(&publish)?;
+        let opened = Opened::answer(&offer, self.ports()?.share())?;
+        let answer = WhipAnswer::Published {
+            session: draw_session(),
+            entity_tag: opened.entity_tag().to_owned(),
+            answer: opened.sdp().to_owned(),
+        };
+        let WhipAnswer::Published { session: name, .. } = &answer else {
+            return Ok(answer);
+        };
+        log::info!(
+            "{} publishes {:?} in room {}",
+            publish.identity,
+            publish.media,
+            publish.room
+        );
+        self.open(publish, &offer, opened, name.clone());
+        Ok(answer)
+    }
+
+    fn check_room_for(&self, publish: &Publish) -> Result<(), Refusal> {
+        let most = self.settings.max_publishers;
+        let room = self.rooms.get(&publish.room);
+        let replaced = room.map_or(0, |room| room.replaceable(&publish.identity, publish.media));
+        if self.sessions.len().saturating_sub(replaced) < most {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            WhipRefusal::Full,
+            format!(
+                "there are {most} publishers already, as many as are allowed: wait until one leaves, \
+                 or raise rooms.max_publishers"
+            ),
+        ))
+    }
+
+    fn ports(&mut self) -> Result<&Ports, Refusal> {
+        if self.ports.is_none() {
+            let ports = Ports::bind(&self.settings).map_err(|error| {
+                log::error!("{error}");
+                Refusal::new(WhipRefusal::NoPort, error.to_string())
+            })?;
+            log::info!(
+                "media arrives at UDP {:?} and TCP {:?}",
+                ports.udp(),
+                ports.tcp()
+            );
+            self.ports = Some(ports);
+        }
+        self.ports
+            .as_ref()
+            .ok_or_else(|| Refusal::new(WhipRefusal::NoPort, "no port to receive media on is open"))
+    }
+
+    fn open(&mut self, publish: Publish, offer: &Offer, opened: Opened, name: String) {
+        self.last_session += 1;
+        let number = self.last_session;
+        let mut tracks = Vec::new();
+        let mut announced = Vec::new();
+        for offered in &offer.tracks {
+            self.last_track += 1;
+            announced.push(NewTrack {
+                number: self.last_track,
+                kind: offered.kind,
+                codec: match offered.codecs.as_slice() {
+                    [codec] => Some(*codec),
+                    _ => None,
+                },
+            });
+            tracks.push(Track::new(self.last_track, offered));
+        }
+        let room = self
+            .rooms
+            .entry(publish.room.clone())
+            .or_insert_with(|| Room::new(now_wall_ns() / 1_000_000));
+        let replaced = room.announce(Publisher {
+            session: number,
+            identity: publish.identity,
+            name: publish.name,
+            media: publish.media,
+            tracks: announced,
+        });
+        for number in replaced {
+            self.sessions.remove(&number);
+        }
+        let timeout =
+            Duration::from_millis(self.settings.publisher_timeout_ms).max(LEAST_PUBLISHER_TIMEOUT);
+        let (orders, task) = opened.begin(number, timeout, self.told.0.clone());
+        self.tasks.spawn(task);
+        self.sessions.insert(
+            number,
+            Session {
+                name,
+                room: publish.room,
+                orders,
+                tracks,
+            },
+        );
+    }
+
+    fn patch(
+        &mut self,
+        command: &str,
+        room: &str,
+        session: &str,
+        if_match: Option<String>,
+        fragment: String,
+    ) -> Result<(), Refusal> {
+        let number = self.find(room, session)?;
+        let order = Order::Patch {
+            command: command.to_owned(),
+            if_match,
+            fragment,
+        };
+        let session = self.sessions.get(&number).ok_or_else(unknown_session)?;
+        session.orders.try_send(order).map_err(|_| {
+            Refusal::new(
+                WhipRefusal::Internal,
+                "the session has too much to do: try again",
+            )
+        })
+    }
+
+    fn find(&self, room: &str, name: &str) -> Result<SessionNumber, Refusal> {
+        self.sessions
+            .iter()
+            .find(|(_, session)| session.name == name && session.room == room)
+            .map(|(number, _)| *number)
+            .ok_or_else(unknown_session)
+    }
+
+    /// Takes up what a session told.
+    pub fn on_told(&mut self, number: SessionNumber, told: Told) {
+        match told {
+            // Its client waits for it, whatever became of the session.
+            Told::Answer { command, answer } => self.control.reply_whip(&command, answer),
+            Told::Connected => self.on_connected(number),
+            Told::Frame(frame) => self.on_frame(number, frame),
+            Told::SenderReport {
+                mid,
+                rid,
+                rtp,
+                ntp_ns,
+            } => self.on_report(number, (mid, rid), rtp, ntp_ns),
+            Told::Ended(ending) => self.on_ended(number, ending),
+        }
+    }
+
+    fn on_connected(&mut self, number: SessionNumber) {
+        let Some(name) = self
+            .sessions
+            .get(&number)
+            .map(|session| session.room.clone())
+        else {
+            return;
+        };
+        let Some(room) = self.rooms.get_mut(&name) else {
+            return;
+        };
+        let change = room.connected(number);
+        for number in change.replaced {
+            log::info!("a publisher of room {name} took the place of its earlier session");
+            self.sessions.remove(&number);
+        }
+        for event in &change.events {
+            self.captures_end.tell(&name, event);
+        }
+        self.publish();
+    }
+
+    fn on_ended(&mut self, number: SessionNumber, ending: Ending) {
+        if let Some(session) = self.sessions.get(&number) {
+            let why = match ending {
+                Ending::Closed => "closed its connection",
+                Ending::Lost => "was not heard any more",
+                Ending::NeverConnected => {
+                    "never connected; check that its packets reach the ports of rooms.udp_ports, \
+                     and rooms.public_addresses behind NAT"
+                }
+            };
+            log::info!("a publisher of room {} {why}", session.room);
+            self.end(number);
+            self.publish();
+        }
+    }
+
+    /// Ends a session, whose connection is closed.
+    fn end(&mut self, number: SessionNumber) {
+        let Some(session) = self.sessions.remove(&number) else {
+            return;
+        };
+        if let Some(room) = self.rooms.get_mut(&session.room) {
+            for event in room.ended(number) {
+                self.captures_end.tell(&session.room, &event);
+            }
+        }
+        for capture in self.captures.values_mut() {
+            capture.forget(&session.tracks);
+        }
+        self.tidy(&session.room);
+    }
+
+    /// Lets a room go in which nobody publishes and which nobody records.
+    fn tidy(&mut self, name: &str) {
+        let is_deserted = self.rooms.get(name).is_some_and(Room::is_deserted);
+        let is_recorded = self.captures.values().any(|capture| capture.room == name);
+        if is_deserted && !is_recorded {
+            self.rooms.remove(name);
+            log::info!("room {name} is gone");
+        }
+        if self.rooms.is_empty() {
+            self.idle_since = Instant::now();
+        }
+    }
+
+    /// Says what there is, to every server that is connected.
+    pub fn publish(&self) {
+        let snapshot = self.snapshot();
+        self.control.publish(Event::Rooms { snapshot });
+    }
+
+    /// Since when no server has been connected, if nothing is recorded.
+    pub fn unattended_since(&self) -> Option<Instant> {
+        let alone = self.control.alone_since()?;
+        self.captures.is_empty().then_some(alone)
+    }
+
+    /// Since when nobody has published or recorded; none if somebody does.
+    pub fn idle_since(&self) -> Option<Instant> {
+        self.rooms.is_empty().then_some(self.idle_since)
+    }
+
+    /// Closes all connections. Commands that wait or come are refused with an error, so that who
+    /// sent them asks another process.
+    pub async fn close(mut self, mut commands: mpsc::Receiver<CommandEnvelope>) {
+        commands.close();
+        while let Ok(envelope) = commands.try_recv() {
+            let ending = "the process is ending".to_owned();
+            self.control.reply(&envelope.id, Err(ending));
+        }
+        drop(commands);
+        drop(self.captures_end);
+        self.sessions.clear();
+        self.told.1.close();
+        let good_byes = async { while self.tasks.join_next().await.is_some() {} };
+        // Who does not hear it finds out by itself.
+        let _ = tokio::time::timeout(GOOD_BYE, good_byes).await;
+        self.control.close(GOOD_BYE).await;
+    }
+}
+
+fn unknown_session() -> Refusal {
+    Refusal::new(
+        WhipRefusal::UnknownSession,
+        "there is no such session, or it is over: publish again",
+    )
+}
