@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tapedeck_pipelines::control::EndReason;
 
-use crate::common::{Fixture, kill, publish, request, session_of, wait_until, whip_recording};
+use crate::common::{Fixture, both_processes, kill, wait_until};
 use crate::registry::{RegistryActor, Sessions};
 use crate::rooms_process::RoomsActor;
 use crate::session::RecordingSession;
@@ -52,17 +52,8 @@ async fn session(fixture: &Fixture) -> Addr<RecordingSession> {
 #[actix_rt::test]
 async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
-    let pids = async || {
-        let live = fixture.recorder.live().await.unwrap();
-        let pids: Vec<_> = live
-            .first()?
-            .processes
-            .iter()
-            .map(|process| process.pid)
-            .collect();
-        (pids.len() == 2 && live[0].render.is_some()).then_some(pids)
-    };
+    let started = fixture.start("room").await;
+    let pids = async || both_processes(&fixture.recorder).await;
     let before = wait_until("both processes run", pids).await;
     for _ in 0..3 {
         let vanished = session(&fixture).await;
@@ -70,7 +61,7 @@ async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
         let after = wait_until("both processes are found again", pids).await;
         assert_eq!(after, before);
     }
-    let stopped = fixture.recorder.stop("room", None).await.unwrap();
+    let stopped = fixture.stop("room").await;
     assert_eq!(
         (stopped.id, stopped.state),
         (started.id, RecordingState::Complete)
@@ -82,11 +73,7 @@ async fn a_session_that_panics_is_made_anew_and_keeps_its_processes() {
 #[actix_rt::test]
 async fn those_who_wait_for_an_end_do_not_notice_a_panic() {
     let fixture = Fixture::new().await;
-    fixture
-        .recorder
-        .start(request("room+render-slow"))
-        .await
-        .unwrap();
+    fixture.start("room+render-slow").await;
     let recorder = fixture.recorder.clone();
     let stopping = actix::spawn(async move { recorder.stop("room+render-slow", None).await });
     wait_until("it is ending", async || {
@@ -113,40 +100,20 @@ async fn those_who_wait_for_an_end_do_not_notice_a_panic() {
 #[actix_rt::test]
 async fn a_registry_that_panics_still_knows_its_sessions() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     let before = session(&fixture).await;
-    assert!(
-        fixture
-            .recorder
-            .inner
-            .registry
-            .address()
-            .send(Panic)
-            .await
-            .is_err()
-    );
+    let registry = || fixture.recorder.inner.registry.address();
+    assert!(registry().send(Panic).await.is_err());
     assert_eq!(session(&fixture).await, before, "the session goes on");
     // Also when nobody asks: sessions are looked after again.
-    assert!(
-        fixture
-            .recorder
-            .inner
-            .registry
-            .address()
-            .send(Panic)
-            .await
-            .is_err()
-    );
+    assert!(registry().send(Panic).await.is_err());
     assert!(before.send(Panic).await.is_err());
     wait_until("the session is made anew", async || {
         let live = fixture.recorder.live().await.unwrap();
         live.first()?.capture.is_some().then_some(())
     })
     .await;
-    assert_eq!(
-        fixture.recorder.stop("room", None).await.unwrap().id,
-        started.id
-    );
+    assert_eq!(fixture.stop("room").await.id, started.id);
 }
 
 #[actix_rt::test]
@@ -158,7 +125,7 @@ async fn a_store_actor_and_an_uploader_that_panic_are_made_anew() {
     .await;
     let services = &fixture.recorder.inner.services;
     assert!(services.states.address().send(Panic).await.is_err());
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     assert!(services.states.address().send(Panic).await.is_err());
     let recorder = fixture.recorder.clone();
     let stopping = actix::spawn(async move { recorder.stop("room", None).await });
@@ -177,18 +144,18 @@ async fn a_store_actor_and_an_uploader_that_panic_are_made_anew() {
 async fn an_actor_of_the_rooms_process_that_panics_finds_the_process_again() {
     let fixture = Fixture::new().await;
     let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room", "ann")).await);
+    fixture.publish("room", "ann").await;
     let before = fixture.rooms_processes();
     for identity in ["bob", "cleo"] {
         let actor = recorder.inner.rooms.actor.address();
         assert!(actor.send(Panic).await.is_err());
-        session_of(recorder.whip(publish("room", identity)).await);
+        fixture.publish("room", identity).await;
     }
     assert_eq!(fixture.rooms_processes(), before);
     assert_eq!(recorder.rooms().await[0].participants.len(), 3);
 
     // Also when nobody asks: a recording needs the process.
-    recorder.start(whip_recording("room")).await.unwrap();
+    fixture.record("room").await;
     let actor = recorder.inner.rooms.actor.address();
     assert!(actor.send(Panic).await.is_err());
     kill(before[0]);
@@ -196,6 +163,6 @@ async fn an_actor_of_the_rooms_process_that_panics_finds_the_process_again() {
         (fixture.rooms_starts() == 2).then_some(())
     })
     .await;
-    recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.finish().await;
     fixture.no_process_left().await;
 }

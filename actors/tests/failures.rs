@@ -15,12 +15,7 @@ async fn refused_start(room: &str) -> (Fixture, StartError, Manifest) {
     )
     .await;
     let error = fixture.recorder.start(request(room)).await.unwrap_err();
-    let page = fixture
-        .recorder
-        .list(ListFilter::default(), None, 9)
-        .await
-        .unwrap();
-    let manifest = page.recordings[0].clone();
+    let manifest = fixture.listed().await.remove(0);
     fixture.no_process_left().await;
     let id = manifest.id.clone();
     wait_until("nothing but the manifest is left", async || {
@@ -42,15 +37,7 @@ async fn an_unknown_room_leaves_nothing() {
         error,
         StartError::Room(RoomError::Unknown("unknown".into()))
     );
-    assert!(
-        fixture
-            .recorder
-            .list(ListFilter::default(), None, 9)
-            .await
-            .unwrap()
-            .recordings
-            .is_empty()
-    );
+    assert!(fixture.listed().await.is_empty());
     assert!(names(&fixture.folder.path().join("data/work")).is_empty());
 }
 
@@ -123,11 +110,7 @@ async fn a_stop_before_the_first_moment_aborts() {
 #[actix_rt::test]
 async fn what_a_dead_capture_left_is_delivered() {
     let fixture = Fixture::new().await;
-    let started = fixture
-        .recorder
-        .start(request("room+dies-recording"))
-        .await
-        .unwrap();
+    let started = fixture.start("room+dies-recording").await;
     let ended = fixture
         .wait_for(&started.id, RecordingState::Complete)
         .await;
@@ -138,30 +121,14 @@ async fn what_a_dead_capture_left_is_delivered() {
             .iter()
             .any(|warning| warning.code == "capture_lost")
     );
-    assert_eq!(
-        fixture
-            .recorder
-            .delivered(ListFilter::default())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(fixture.delivered().await.len(), 1);
 }
 
 #[actix_rt::test]
 async fn a_capture_that_does_not_stop_or_leave_is_killed() {
     let fixture = Fixture::new().await;
-    let started = fixture
-        .recorder
-        .start(request("room+hangs-on-stop+ignores-leave"))
-        .await
-        .unwrap();
-    let stopped = fixture
-        .recorder
-        .stop("room+hangs-on-stop+ignores-leave", None)
-        .await
-        .unwrap();
+    let started = fixture.start("room+hangs-on-stop+ignores-leave").await;
+    let stopped = fixture.stop("room+hangs-on-stop+ignores-leave").await;
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_eq!(stopped.end_reason, Some(EndReason::Stopped));
     assert!(
@@ -171,16 +138,8 @@ async fn a_capture_that_does_not_stop_or_leave_is_killed() {
             .any(|warning| warning.code == "capture_lost")
     );
 
-    let other = fixture
-        .recorder
-        .start(request("room+ignores-leave"))
-        .await
-        .unwrap();
-    fixture
-        .recorder
-        .stop("room+ignores-leave", None)
-        .await
-        .unwrap();
+    let other = fixture.start("room+ignores-leave").await;
+    fixture.stop("room+ignores-leave").await;
     fixture.no_process_left().await;
     for id in [started.id, other.id] {
         wait_until("it is cleared", async || {
@@ -194,16 +153,8 @@ async fn a_capture_that_does_not_stop_or_leave_is_killed() {
 #[actix_rt::test]
 async fn a_render_that_dies_is_started_again() {
     let fixture = Fixture::new().await;
-    let started = fixture
-        .recorder
-        .start(request("room+render-dies-twice"))
-        .await
-        .unwrap();
-    let stopped = fixture
-        .recorder
-        .stop("room+render-dies-twice", None)
-        .await
-        .unwrap();
+    let started = fixture.start("room+render-dies-twice").await;
+    let stopped = fixture.stop("room+render-dies-twice").await;
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_eq!(stopped.id, started.id);
 }
@@ -211,16 +162,8 @@ async fn a_render_that_dies_is_started_again() {
 #[actix_rt::test]
 async fn a_render_that_always_dies_is_given_up_and_the_log_kept() {
     let fixture = Fixture::new().await;
-    let started = fixture
-        .recorder
-        .start(request("room+render-always-dies"))
-        .await
-        .unwrap();
-    let stopped = fixture
-        .recorder
-        .stop("room+render-always-dies", None)
-        .await
-        .unwrap();
+    let started = fixture.start("room+render-always-dies").await;
+    let stopped = fixture.stop("room+render-always-dies").await;
     assert_eq!(stopped.state, RecordingState::Failed);
     assert!(stopped.error.unwrap().contains("5 times"));
     fixture.no_process_left().await;
@@ -237,8 +180,8 @@ async fn a_store_that_fails_is_tried_until_it_works() {
         3,
     )
     .await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
-    let stopped = fixture.recorder.stop("room", None).await.unwrap();
+    let started = fixture.start("room").await;
+    let stopped = fixture.stop("room").await;
     assert_eq!(stopped.state, RecordingState::Uploading);
     let troubled = wait_until("the trouble is told", async || {
         fixture.recorder.get(&started.id).await.unwrap()?.error
@@ -263,10 +206,10 @@ async fn a_store_that_fails_is_tried_until_it_works() {
 #[actix_rt::test]
 async fn a_name_that_was_taken_meanwhile_is_changed() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     let taken = fixture.folder.path().join("recordings").join(&started.name);
     std::fs::write(&taken, b"somebody else's film").unwrap();
-    let stopped = fixture.recorder.stop("room", None).await.unwrap();
+    let stopped = fixture.stop("room").await;
     assert_eq!(stopped.state, RecordingState::Complete);
     assert_ne!(stopped.name, started.name);
     assert_eq!(std::fs::read(&taken).unwrap(), b"somebody else's film");
@@ -275,10 +218,10 @@ async fn a_name_that_was_taken_meanwhile_is_changed() {
 #[actix_rt::test]
 async fn a_full_house_is_told() {
     let fixture = Fixture::with(|settings| settings.max_recordings = 1, 0).await;
-    fixture.recorder.start(request("a")).await.unwrap();
+    fixture.start("a").await;
     let error = fixture.recorder.start(request("b")).await.unwrap_err();
     assert!(matches!(error, StartError::Capacity(_)), "{error:?}");
-    fixture.recorder.stop("a", None).await.unwrap();
-    fixture.recorder.start(request("b")).await.unwrap();
-    fixture.recorder.stop("b", None).await.unwrap();
+    fixture.stop("a").await;
+    fixture.start("b").await;
+    fixture.stop("b").await;
 }

@@ -22,7 +22,7 @@ async fn of_many_starts_at_once_exactly_one_wins() {
         };
         assert_eq!(error.unwrap_err(), expected);
     }
-    fixture.recorder.stop("room", None).await.unwrap();
+    fixture.stop("room").await;
     fixture.no_process_left().await;
 }
 
@@ -39,7 +39,7 @@ async fn a_repeated_idempotency_key_answers_with_the_same_recording() {
         .map(|answer| answer.unwrap().id)
         .collect();
     assert_eq!(ids.len(), 1);
-    fixture.recorder.stop("room", None).await.unwrap();
+    fixture.stop("room").await;
     fixture.no_process_left().await;
 
     // Also after it has ended; another request under the key is refused.
@@ -57,7 +57,7 @@ async fn a_repeated_idempotency_key_answers_with_the_same_recording() {
 #[actix_rt::test]
 async fn a_flood_of_questions_is_answered_and_stops_nothing() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     // Far more than any mailbox holds.
     let questions = (0..2_000).map(|_| fixture.recorder.live());
     let stop = fixture.recorder.stop("room", None);
@@ -76,13 +76,7 @@ async fn stops_at_once_with_starts_leave_nothing_behind() {
         let _ = fixture.recorder.stop("room", None).await;
     }
     fixture.no_process_left().await;
-    for manifest in fixture
-        .recorder
-        .list(ListFilter::default(), None, 99)
-        .await
-        .unwrap()
-        .recordings
-    {
+    for manifest in fixture.listed().await {
         assert!(manifest.state.is_final(), "{:?}", manifest.state);
     }
 }

@@ -67,11 +67,7 @@ async fn a_recording_is_started_stopped_delivered_and_cleaned_up() {
 #[actix_rt::test]
 async fn the_room_is_left_only_when_the_file_is_listed() {
     let fixture = Fixture::with(|_| {}, 2).await;
-    let started = fixture
-        .recorder
-        .start(request("room+room-ends"))
-        .await
-        .unwrap();
+    let started = fixture.start("room+room-ends").await;
     fixture
         .wait_for(&started.id, RecordingState::Uploading)
         .await;
@@ -86,31 +82,15 @@ async fn the_room_is_left_only_when_the_file_is_listed() {
     fixture
         .wait_for(&started.id, RecordingState::Complete)
         .await;
-    assert_eq!(
-        fixture
-            .recorder
-            .delivered(ListFilter::default())
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(fixture.delivered().await.len(), 1);
     fixture.no_process_left().await;
 }
 
 #[actix_rt::test]
 async fn recordings_end_by_themselves_and_tell_why() {
     let fixture = Fixture::new().await;
-    let room_ends = fixture
-        .recorder
-        .start(request("a+room-ends"))
-        .await
-        .unwrap();
-    let limited = fixture
-        .recorder
-        .start(request("b+max-duration"))
-        .await
-        .unwrap();
+    let room_ends = fixture.start("a+room-ends").await;
+    let limited = fixture.start("b+max-duration").await;
     let ended = fixture
         .wait_for(&room_ends.id, RecordingState::Complete)
         .await;
@@ -119,11 +99,7 @@ async fn recordings_end_by_themselves_and_tell_why() {
         .wait_for(&limited.id, RecordingState::LimitReached)
         .await;
     assert_eq!(limited.end_reason, Some(EndReason::MaxDuration));
-    let listed = fixture
-        .recorder
-        .delivered(ListFilter::default())
-        .await
-        .unwrap();
+    let listed = fixture.delivered().await;
     assert_eq!(listed.len(), 2);
     fixture.no_process_left().await;
 }
@@ -131,11 +107,7 @@ async fn recordings_end_by_themselves_and_tell_why() {
 #[actix_rt::test]
 async fn a_second_stop_waits_for_the_same_end() {
     let fixture = Fixture::new().await;
-    let started = fixture
-        .recorder
-        .start(request("room+render-slow"))
-        .await
-        .unwrap();
+    let started = fixture.start("room+render-slow").await;
     let (first, second) = futures_util::future::join(
         fixture.recorder.stop("room+render-slow", None),
         fixture.recorder.stop("room+render-slow", None),
@@ -165,16 +137,8 @@ async fn a_stop_that_takes_long_answers_with_what_is_known() {
         0,
     )
     .await;
-    let started = fixture
-        .recorder
-        .start(request("room+render-slow"))
-        .await
-        .unwrap();
-    let stopped = fixture
-        .recorder
-        .stop("room+render-slow", None)
-        .await
-        .unwrap();
+    let started = fixture.start("room+render-slow").await;
+    let stopped = fixture.stop("room+render-slow").await;
     assert_eq!(stopped.state, RecordingState::Ending);
     fixture
         .wait_for(&started.id, RecordingState::Complete)
@@ -188,29 +152,13 @@ async fn the_next_recording_of_a_room_need_not_wait_for_the_render() {
         0,
     )
     .await;
-    let first = fixture
-        .recorder
-        .start(request("room+render-slow"))
-        .await
-        .unwrap();
-    fixture
-        .recorder
-        .stop("room+render-slow", None)
-        .await
-        .unwrap();
-    let second = fixture
-        .recorder
-        .start(request("room+render-slow"))
-        .await
-        .unwrap();
+    let first = fixture.start("room+render-slow").await;
+    fixture.stop("room+render-slow").await;
+    let second = fixture.start("room+render-slow").await;
     assert_ne!(first.id, second.id);
     assert_ne!(first.name, second.name, "also within the same second");
     fixture.wait_for(&first.id, RecordingState::Complete).await;
-    fixture
-        .recorder
-        .stop("room+render-slow", None)
-        .await
-        .unwrap();
+    fixture.stop("room+render-slow").await;
     fixture.wait_for(&second.id, RecordingState::Complete).await;
 }
 
@@ -246,61 +194,29 @@ async fn lists_are_newest_first_with_a_cursor() {
         room_name: Some("b+room-ends".into()),
         ..ListFilter::default()
     };
-    assert_eq!(
-        fixture
-            .recorder
-            .list(filter, None, 9)
-            .await
-            .unwrap()
-            .recordings
-            .len(),
-        1
-    );
+    assert_eq!(fixture.listed_as(filter).await.len(), 1);
     let filter = ListFilter {
         state: Some(RecordingState::Active),
         ..ListFilter::default()
     };
-    assert!(
-        fixture
-            .recorder
-            .list(filter, None, 9)
-            .await
-            .unwrap()
-            .recordings
-            .is_empty()
-    );
+    assert!(fixture.listed_as(filter).await.is_empty());
 }
 
 #[actix_rt::test]
 async fn deleting_removes_everything_and_is_refused_while_live() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     assert_eq!(
         fixture.recorder.delete(&started.name).await,
         Err(DeleteError::Live)
     );
-    fixture.recorder.stop("room", None).await.unwrap();
+    fixture.stop("room").await;
     fixture.no_process_left().await;
     fixture.recorder.delete(&started.name).await.unwrap();
     assert!(!fixture.work(&started.id).exists());
     assert!(fixture.recorder.get(&started.id).await.unwrap().is_none());
-    assert!(
-        fixture
-            .recorder
-            .delivered(ListFilter::default())
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        fixture
-            .recorder
-            .list(ListFilter::default(), None, 9)
-            .await
-            .unwrap()
-            .recordings
-            .is_empty()
-    );
+    assert!(fixture.delivered().await.is_empty());
+    assert!(fixture.listed().await.is_empty());
     assert_eq!(
         fixture.recorder.delete(&started.name).await,
         Err(DeleteError::NotFound)
@@ -314,8 +230,8 @@ async fn deleting_removes_everything_and_is_refused_while_live() {
 #[actix_rt::test]
 async fn finishing_stops_and_delivers_all() {
     let fixture = Fixture::new().await;
-    let a = fixture.recorder.start(request("a")).await.unwrap();
-    let b = fixture.recorder.start(request("b")).await.unwrap();
+    let a = fixture.start("a").await;
+    let b = fixture.start("b").await;
     fixture
         .recorder
         .finish_all(std::time::Duration::from_secs(60))
@@ -336,7 +252,7 @@ async fn finishing_stops_and_delivers_all() {
 #[actix_rt::test]
 async fn no_secret_reaches_the_disk() {
     let fixture = Fixture::new().await;
-    let started = fixture.recorder.start(request("room")).await.unwrap();
+    let started = fixture.start("room").await;
     let environment_and_arguments = processes_in(fixture.folder.path()).into_iter().map(|pid| {
         let read = |name| std::fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
         [read("cmdline"), read("environ")].concat()
@@ -347,6 +263,6 @@ async fn no_secret_reaches_the_disk() {
     let manifest =
         std::fs::read_to_string(fixture.work(&started.id).join("manifest.json")).unwrap();
     assert!(!manifest.contains(TOKEN));
-    fixture.recorder.stop("room", None).await.unwrap();
+    fixture.stop("room").await;
     fixture.no_process_left().await;
 }

@@ -62,14 +62,7 @@ async fn capture_goes_on_while_no_server_is_there() {
 
     let (recorder, _) = next_server(&data).await;
     let pids = wait_until("both processes are found again", async || {
-        let live = recorder.live().await.unwrap();
-        let pids: Vec<_> = live
-            .first()?
-            .processes
-            .iter()
-            .map(|process| process.pid)
-            .collect();
-        (pids.len() == 2 && live[0].capture.is_some()).then_some(pids)
+        both_processes(&recorder).await
     })
     .await;
     assert!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::*;
 use futures_util::future::join_all;
 use tapedeck_actors::*;
-use tapedeck_pipelines::control::{EndReason, WhipAnswer, WhipRefusal, WhipRequest};
+use tapedeck_pipelines::control::{WhipAnswer, WhipRefusal, WhipRequest};
 
 fn patch(session: &str) -> WhipRequest {
     WhipRequest::Patch {
@@ -79,7 +79,7 @@ async fn the_first_publisher_starts_the_process_and_those_after_it_share_it() {
     assert!(is_unknown_session(
         &recorder.whip(delete(&sessions[0])).await
     ));
-    recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.finish().await;
     assert!(fixture.rooms_processes().is_empty());
 }
 
@@ -134,7 +134,7 @@ async fn a_process_that_cannot_start_tells_why() {
 async fn one_that_was_killed_is_started_by_the_next_publisher() {
     let fixture = Fixture::new().await;
     let recorder = &fixture.recorder;
-    let session = session_of(recorder.whip(publish("room", "ann")).await);
+    let session = fixture.publish("room", "ann").await;
     kill(fixture.rooms_processes()[0]);
     fixture.no_process_left().await;
     assert!(is_unknown_session(&recorder.whip(patch(&session)).await));
@@ -143,9 +143,9 @@ async fn one_that_was_killed_is_started_by_the_next_publisher() {
     assert_eq!(fixture.rooms_starts(), 1, "nobody needs it");
     assert!(fixture.sockets().is_empty());
 
-    session_of(recorder.whip(publish("room", "bob")).await);
+    fixture.publish("room", "bob").await;
     assert_eq!(identities(recorder).await, ["bob"]);
-    recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.finish().await;
 }
 
 #[actix_rt::test]
@@ -158,7 +158,7 @@ async fn one_that_ends_just_now_does_not_lose_a_publisher() {
             .await,
     );
     assert_eq!(fixture.rooms_starts(), 2);
-    fixture.recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.finish().await;
 }
 
 #[actix_rt::test]
@@ -168,14 +168,14 @@ async fn a_request_that_was_cut_off_is_repeated_under_its_id() {
     // What it answers to a repeated request only.
     assert_eq!(answer, Ok(WhipAnswer::Trickled));
     assert_eq!(fixture.rooms_starts(), 1);
-    fixture.recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.finish().await;
     fixture.no_process_left().await;
 }
 
 #[actix_rt::test]
 async fn one_that_does_not_leave_is_killed() {
     let fixture = Fixture::new().await;
-    session_of(fixture.recorder.whip(publish("room+hangs", "ann")).await);
+    fixture.publish("room+hangs", "ann").await;
     fixture.recorder.finish_all(Duration::from_secs(30)).await;
     fixture.no_process_left().await;
     assert!(fixture.sockets().is_empty());
@@ -187,8 +187,8 @@ async fn an_offer_that_kills_the_process_is_not_put_to_it_for_ever() {
     let error = fixture.recorder.whip(publish("room+dies", "mallory")).await;
     assert!(matches!(error, Err(RoomsError::NotRunning(_))), "{error:?}");
     assert_eq!(fixture.rooms_starts(), 2);
-    session_of(fixture.recorder.whip(publish("room", "ann")).await);
-    fixture.recorder.finish_all(Duration::from_secs(10)).await;
+    fixture.publish("room", "ann").await;
+    fixture.finish().await;
 }
 
 #[actix_rt::test]
@@ -210,127 +210,15 @@ async fn a_session_description_without_end_is_refused() {
 async fn one_that_hangs_is_killed_and_replaced() {
     let fixture = Fixture::new().await;
     let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room+hangs", "ann")).await);
+    fixture.publish("room+hangs", "ann").await;
     let hung = fixture.rooms_processes();
     wait_until("it was killed", async || {
         (fixture.rooms_processes() != hung).then_some(())
     })
     .await;
-    session_of(recorder.whip(publish("room", "bob")).await);
+    fixture.publish("room", "bob").await;
     assert_eq!(identities(recorder).await, ["bob"]);
-    recorder.finish_all(Duration::from_secs(10)).await;
-}
-
-#[actix_rt::test]
-async fn a_room_with_publishers_is_recorded() {
-    let fixture = Fixture::new().await;
-    let recorder = &fixture.recorder;
-    let nobody = recorder.start(whip_recording("room")).await.unwrap_err();
-    assert_eq!(nobody, StartError::Room(RoomError::Unknown("room".into())));
-    assert_eq!(fixture.rooms_starts(), 0);
-
-    session_of(recorder.whip(publish("room", "ann")).await);
-    let other = recorder.start(whip_recording("other")).await.unwrap_err();
-    assert_eq!(other, StartError::Room(RoomError::Unknown("other".into())));
-    let ours = recorder.start(whip_recording("room")).await.unwrap();
-    assert_eq!(
-        (ours.source.as_str(), ours.state),
-        ("whip", RecordingState::Active)
-    );
-    assert!(ours.name.contains("RM_of_ours"), "{}", ours.name);
-    assert!(matches!(
-        recorder.start(whip_recording("room")).await,
-        Err(StartError::AlreadyRecording { .. })
-    ));
-
-    // A room of the same name elsewhere is another room.
-    let elsewhere = recorder.start(request("room")).await.unwrap();
-    assert_eq!(elsewhere.source, "livekit");
-    let stopped = recorder.stop("room", Some(SourceKind::Whip)).await.unwrap();
-    assert_eq!(
-        (stopped.id, stopped.state),
-        (ours.id, RecordingState::Complete)
-    );
-    assert_eq!(
-        recorder.stop("room", Some(SourceKind::Whip)).await,
-        Err(StopError::NotRecording)
-    );
-    assert_eq!(recorder.stop("room", None).await.unwrap().id, elsewhere.id);
-    assert_eq!(identities(recorder).await, ["ann"], "publishers stay");
-    recorder.finish_all(Duration::from_secs(10)).await;
-    fixture.no_process_left().await;
-}
-
-#[actix_rt::test]
-async fn of_two_rooms_of_one_name_the_newest_recording_is_stopped_first() {
-    let fixture = Fixture::new().await;
-    let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room", "ann")).await);
-    let older = recorder.start(request("room")).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
-    let newer = recorder.start(whip_recording("room")).await.unwrap();
-    assert_eq!(recorder.stop("room", None).await.unwrap().id, newer.id);
-    assert_eq!(recorder.stop("room", None).await.unwrap().id, older.id);
-    recorder.finish_all(Duration::from_secs(10)).await;
-}
-
-#[actix_rt::test]
-async fn an_idempotency_key_counts_for_one_kind_of_room() {
-    let fixture = Fixture::new().await;
-    let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room", "ann")).await);
-    let keyed = |request: StartRequest| StartRequest {
-        idempotency_key: Some("key".into()),
-        ..request
-    };
-    recorder.start(keyed(whip_recording("room"))).await.unwrap();
-    assert_eq!(
-        recorder.start(keyed(request("room"))).await,
-        Err(StartError::IdempotencyConflict)
-    );
-    recorder.finish_all(Duration::from_secs(10)).await;
-}
-
-#[actix_rt::test]
-async fn a_recording_gets_its_rooms_process_back() {
-    let fixture = Fixture::new().await;
-    let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room", "ann")).await);
-    let started = recorder.start(whip_recording("room")).await.unwrap();
-    for deaths in 1..=2 {
-        kill(fixture.rooms_processes()[0]);
-        wait_until("it is started again without a publisher", async || {
-            (fixture.rooms_starts() == deaths + 1 && !fixture.rooms_processes().is_empty())
-                .then_some(())
-        })
-        .await;
-    }
-    let stopped = recorder.stop("room", None).await.unwrap();
-    assert_eq!(
-        (stopped.id, stopped.end_reason),
-        (started.id, Some(EndReason::Stopped))
-    );
-    assert_eq!(stopped.warnings, []);
-    recorder.finish_all(Duration::from_secs(10)).await;
-    fixture.no_process_left().await;
-}
-
-#[actix_rt::test]
-async fn a_server_that_finishes_sends_publishers_away() {
-    let fixture = Fixture::new().await;
-    let recorder = &fixture.recorder;
-    session_of(recorder.whip(publish("room", "ann")).await);
-    let started = recorder.start(whip_recording("room")).await.unwrap();
-    recorder.finish_all(Duration::from_secs(60)).await;
-    let ended = recorder.get(&started.id).await.unwrap().unwrap();
-    assert_eq!(ended.state, RecordingState::Complete);
-    assert!(fixture.rooms_processes().is_empty());
-    assert!(matches!(
-        recorder.whip(publish("room", "bob")).await,
-        Err(RoomsError::NotRunning(_))
-    ));
-    assert_eq!(fixture.rooms_starts(), 1);
-    fixture.no_process_left().await;
+    fixture.finish().await;
 }
 
 #[actix_rt::test]

@@ -230,6 +230,50 @@ impl Fixture {
         }
     }
 
+    /// Starts a recording, which works.
+    pub async fn start(&self, room_name: &str) -> Manifest {
+        self.recorder.start(request(room_name)).await.unwrap()
+    }
+
+    /// Starts a recording of a room of our own, which works.
+    pub async fn record(&self, room_name: &str) -> Manifest {
+        let request = whip_recording(room_name);
+        self.recorder.start(request).await.unwrap()
+    }
+
+    /// Stops a recording, which works.
+    pub async fn stop(&self, room_name: &str) -> Manifest {
+        self.recorder.stop(room_name, None).await.unwrap()
+    }
+
+    /// Publishes in a room of our own, which works; the session.
+    pub async fn publish(&self, room: &str, identity: &str) -> String {
+        session_of(self.recorder.whip(publish(room, identity)).await)
+    }
+
+    /// Ends all recordings and the rooms process.
+    pub async fn finish(&self) {
+        self.recorder.finish_all(Duration::from_secs(10)).await;
+    }
+
+    pub async fn delivered(&self) -> Vec<RecordingMetadata> {
+        self.recorder
+            .delivered(ListFilter::default())
+            .await
+            .unwrap()
+    }
+
+    /// All recordings.
+    pub async fn listed(&self) -> Vec<Manifest> {
+        self.listed_as(ListFilter::default()).await
+    }
+
+    /// The recordings of which all conditions hold.
+    pub async fn listed_as(&self, filter: ListFilter) -> Vec<Manifest> {
+        let page = self.recorder.list(filter, None, 99).await;
+        page.unwrap().recordings
+    }
+
     pub fn work(&self, id: &str) -> PathBuf {
         self.folder.path().join("data/work").join(id)
     }
@@ -277,6 +321,19 @@ impl Fixture {
         })
         .await;
     }
+}
+
+/// The numbers of capture and render of the only recording, once both were heard.
+pub async fn both_processes(recorder: &Recorder) -> Option<Vec<u32>> {
+    let live = recorder.live().await.unwrap();
+    let LiveSession {
+        capture,
+        render,
+        processes,
+        ..
+    } = live.first()?;
+    let pids: Vec<_> = processes.iter().map(|process| process.pid).collect();
+    (pids.len() == 2 && capture.is_some() && render.is_some()).then_some(pids)
 }
 
 /// Ends a process without warning.
