@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tapedeck_pipelines::control::{EndReason, FailureKind};
 use tapedeck_pipelines::log::{Codec, TrackKind, TrackSource};
-use tapedeck_pipelines::rooms::media::wire::MAX_FRAME_BYTES;
+use tapedeck_pipelines::rooms::media::wire::{MAX_FRAME_BYTES, encode_event};
 use tapedeck_pipelines::rooms::media::{
     CaptureId, MediaEvent, MediaFrame, MediaNotice, MediaServer, RoomParticipant, RoomState,
     RoomTrack,
 };
 use tapedeck_pipelines::sources::whip::WhipSource;
 use tapedeck_pipelines::sources::{Joined, SourceEvent, SourceFrame, TrackId};
-use tokio::net::UnixListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 /// What happens at once takes no longer, even on a busy machine.
@@ -436,6 +437,46 @@ async fn a_rooms_process_that_does_not_come_back_ends_the_recording() {
     );
     let more = tokio::time::timeout(Duration::from_millis(100), source.next()).await;
     assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test]
+async fn a_rooms_process_that_hangs_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("media.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let serving = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let state = encode_event(&MediaEvent::Room(nobody("RM_1"))).unwrap();
+        stream.write_all(&state).await.unwrap();
+        stream
+    };
+    let ((mut source, _), _hung) = tokio::join!(join(&socket, "studio"), serving);
+    let noticed = within(Duration::from_secs(30), source.next()).await;
+    assert_eq!(noticed, SourceEvent::Interrupted);
+}
+
+#[tokio::test]
+async fn what_is_no_capture_is_shown_the_door_and_disturbs_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("media.sock");
+    let mut rooms = Rooms::start(&socket);
+    let state = alice("RM_1", ["TR_v", "TR_a"]);
+    let ((mut source, _), _) = tokio::join!(join(&socket, "studio"), rooms.admit(state));
+    let later = br#"{"request":"subscribe","protocol":2,"room":"studio"}"#;
+    let nameless = br#"{"request":"subscribe","protocol":1,"room":""}"#;
+    for opening in [&later[..], nameless, b"GET / HTTP/1.1", b"", &[0xff; 100]] {
+        let mut stream = UnixStream::connect(&socket).await.unwrap();
+        stream.write_all(opening).await.unwrap();
+        stream.write_all(b"\n").await.unwrap();
+        let mut said = Vec::new();
+        // It ends by itself.
+        within(SOON, stream.read_to_end(&mut said)).await.unwrap();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("\"refused\""), "{said}");
+    }
+    rooms.send("studio", AUDIO, false, b"goes on");
+    assert_eq!(next_frame(&mut source).await.payload, b"goes on"[..]);
+    assert_eq!(rooms.server.captures("studio"), 1);
 }
 
 #[tokio::test]
