@@ -15,7 +15,8 @@ use crate::run::BenchError;
 pub fn pictures(format: VideoFormat) -> Result<Vec<Luma>, BenchError> {
     let folder = tempfile::tempdir().map_err(BenchError::Files)?;
     let file = folder.path().join("loop.ivf");
-    fs::write(&file, ivf(&VideoLoop::get(format))).map_err(BenchError::Files)?;
+    let video = VideoLoop::get(format)?;
+    fs::write(&file, ivf(&video)).map_err(BenchError::Files)?;
     let decoded = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-i"])
         .arg(&file)

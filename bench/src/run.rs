@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use harness::content::{ContentError, Recording};
 use harness::livekit::Livekit;
+use harness::media::MediaError;
 use harness::publisher::Publisher;
 use harness::tapedeck::{Tapedeck, now_ms};
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub enum BenchError {
     Ffmpeg(#[source] io::Error),
     #[error(transparent)]
     Content(#[from] ContentError),
+    #[error(transparent)]
+    Media(#[from] MediaError),
 }
 
 /// What a process cost.

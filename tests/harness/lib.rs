@@ -8,12 +8,13 @@ pub mod content;
 pub mod findings;
 pub mod http;
 pub mod livekit;
-pub mod media;
 pub mod ports;
 pub mod proxy;
 pub mod publisher;
 pub mod tapedeck;
 pub mod wait;
+
+pub use testcard::media;
 
 use std::path::PathBuf;
 

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use tapedeck_pipelines::layout::Rect;
+use testcard::content::{SAMPLE_RATE, TileObserver};
 
-use super::audio::SAMPLE_RATE;
 use super::decode::Decoder;
 use super::probe::{Probe, probe};
-use super::tile::TileObserver;
 use super::{AudioStream, ContentError, Luma, Sound, Tile, VideoStream};
 
 /// A finished file.

@@ -2,17 +2,16 @@
 //! beforehand, so that nine of them cost little. Each runs on a thread of its own, undisturbed by
 //! what a test does meanwhile.
 
-mod options;
-mod pacing;
 mod peer;
 mod track;
 
-pub use options::{CameraOptions, PublisherOptions};
+pub use testcard::{CameraOptions, PublisherOptions};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use testcard::PublisherStats;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::livekit::{Livekit, participant_token};
@@ -35,14 +34,6 @@ enum Command {
 }
 
 type Request = (Command, oneshot::Sender<()>);
-
-/// What a publisher has done so far.
-#[derive(Debug, Default)]
-pub struct PublisherStats {
-    pub video_frames: AtomicU64,
-    pub audio_packets: AtomicU64,
-    pub keyframe_requests: AtomicU64,
-}
 
 /// A participant in a room. Dropping it is a death without good-bye.
 pub struct Publisher {

@@ -9,17 +9,18 @@ use livekit_api::signal_client::{SignalClient, SignalEvent, SignalOptions};
 use livekit_protocol as proto;
 use proto::{signal_request as request, signal_response as response};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
-use str0m::media::{Direction, MediaKind};
+use str0m::media::Direction;
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use testcard::media::VideoCodec;
+use testcard::pacing::ContentClock;
+use testcard::{CameraOptions, PublisherOptions, PublisherStats, Track};
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
 
-use super::pacing::ContentClock;
-use super::track::Track;
-use super::{CameraOptions, Command, PublisherOptions, PublisherStats, Request, Source};
+use super::track::PublishedTrack;
+use super::{Command, Request, Source};
 use crate::livekit::PROXY_IP;
-use crate::media::VideoCodec;
 
 /// What a publisher's thread needs.
 pub struct Job {
@@ -67,7 +68,7 @@ struct Peer {
     address: SocketAddr,
     rtc: Rtc,
     clock: ContentClock,
-    tracks: Vec<Track>,
+    tracks: Vec<PublishedTrack>,
     negotiation: Negotiation,
     /// Something changed while an offer was under way.
     offer_again: bool,
@@ -121,27 +122,29 @@ impl Peer {
             (Source::ScreenShare, peer.options.screen_share),
         ] {
             if camera.is_some() {
-                peer.add(source, camera).await;
+                peer.add(source, camera).await?;
             }
         }
         if peer.options.microphone {
-            peer.add(Source::Microphone, None).await;
+            peer.add(Source::Microphone, None).await?;
         }
         Ok((peer, events))
     }
 
     /// Announces a track; the offer follows when the server has named it.
-    async fn add(&mut self, source: Source, camera: Option<CameraOptions>) {
+    async fn add(&mut self, source: Source, camera: Option<CameraOptions>) -> Result<(), String> {
         let track = match camera {
-            Some(camera) => Track::video(source, &camera, self.clock),
+            Some(camera) => Track::video(&camera, self.clock),
             None => Track::microphone(&self.options, self.clock),
         };
+        let track = PublishedTrack::new(source, track.map_err(|error| error.to_string())?);
         let announcement = track.announcement();
         self.tracks.push(track);
         if matches!(self.negotiation, Negotiation::Stable) {
             self.negotiation = Negotiation::Announced;
         }
         self.send(request::Message::AddTrack(announcement)).await;
+        Ok(())
     }
 
     async fn send(&self, message: request::Message) {
@@ -165,7 +168,7 @@ impl Peer {
             {
                 let _ = ready.send(Ok(()));
             }
-            let next = self.tracks.iter().map(Track::next_at).min();
+            let next = self.tracks.iter().map(|track| track.media.next_at()).min();
             let wake = next.map_or(timeout, |next| next.min(timeout));
             tokio::select! {
                 received = self.socket.recv_from(&mut buffer) => {
@@ -228,7 +231,9 @@ impl Peer {
     fn send_due(&mut self) -> Result<(), String> {
         let now = Instant::now();
         for track in &mut self.tracks {
-            track.send_due(&mut self.rtc, now, self.connected, &self.stats)?;
+            track
+                .media
+                .send_due(&mut self.rtc, now, self.connected, &self.stats)?;
         }
         Ok(())
     }
@@ -297,18 +302,14 @@ impl Peer {
             return Ok(());
         }
         let mut changes = self.rtc.sdp_api();
-        for track in self.tracks.iter_mut().filter(|track| track.mid.is_none()) {
-            let kind = if track.is_audio() {
-                MediaKind::Audio
-            } else {
-                MediaKind::Video
-            };
-            track.mid = Some(changes.add_media(
-                kind,
+        let new = self.tracks.iter_mut();
+        for track in new.filter(|track| track.media.mid.is_none()) {
+            track.media.mid = Some(changes.add_media(
+                track.media.kind(),
                 Direction::SendOnly,
                 None,
                 Some(track.client_id.clone()),
-                track.simulcast(),
+                track.media.simulcast(),
             ));
         }
         let offer = changes.apply();
@@ -336,8 +337,7 @@ impl Peer {
         else {
             return Ok(());
         };
-        let answer =
-            SdpAnswer::from_sdp_string(&self.route(sdp)).map_err(|error| error.to_string())?;
+        let answer = SdpAnswer::from_sdp_string(&route(sdp)).map_err(|error| error.to_string())?;
         self.rtc
             .sdp_api()
             .accept_answer(*pending, answer)
@@ -351,15 +351,6 @@ impl Peer {
         Ok(())
     }
 
-    /// Media of most publishers goes straight to the server, past its proxy.
-    fn route(&self, text: &str) -> String {
-        if self.options.through_proxy {
-            text.to_owned()
-        } else {
-            text.replace(PROXY_IP, "127.0.0.1")
-        }
-    }
-
     fn remote_candidate(&mut self, text: String) {
         if matches!(
             self.negotiation,
@@ -369,7 +360,7 @@ impl Peer {
             self.early_candidates.push(text);
             return;
         }
-        match Candidate::from_sdp_string(&self.route(&text)) {
+        match Candidate::from_sdp_string(&route(&text)) {
             Ok(candidate) => self.rtc.add_remote_candidate(candidate),
             Err(error) => log::debug!("candidate {text}: {error}"),
         }
@@ -385,7 +376,7 @@ impl Peer {
                     .iter_mut()
                     .filter(|track| track.source == source)
                 {
-                    track.muted = muted;
+                    track.media.muted = muted;
                     sid.clone_from(&track.sid);
                 }
                 if let Some(sid) = sid {
@@ -401,7 +392,7 @@ impl Peer {
                     .tracks
                     .iter()
                     .filter(|track| track.source == source)
-                    .filter_map(|track| track.mid)
+                    .filter_map(|track| track.media.mid)
                     .collect();
                 self.tracks.retain(|track| track.source != source);
                 let mut changes = self.rtc.sdp_api();
@@ -411,7 +402,7 @@ impl Peer {
                 let offer = changes.apply();
                 self.send_offer(offer).await;
             }
-            Command::Publish(source, camera) => self.add(source, camera).await,
+            Command::Publish(source, camera) => self.add(source, camera).await?,
             Command::Leave => {
                 self.send(request::Message::Leave(proto::LeaveRequest {
                     reason: proto::DisconnectReason::ClientInitiated as i32,
@@ -426,4 +417,9 @@ impl Peer {
         }
         Ok(true)
     }
+}
+
+/// Media of publishers goes straight to the server, past its proxy.
+fn route(text: &str) -> String {
+    text.replace(PROXY_IP, "127.0.0.1")
 }

@@ -4,7 +4,7 @@ use super::Stretch;
 use super::tone::onsets;
 
 /// Samples per second to which the sound is decoded.
-pub(super) const SAMPLE_RATE: u32 = 48_000;
+pub const SAMPLE_RATE: u32 = 48_000;
 /// Amplitude below which a sample is silent, -60 dB.
 const SILENCE: f32 = 0.001;
 
@@ -23,7 +23,7 @@ pub struct Sound {
 
 impl Sound {
     /// Takes interleaved samples of two channels, the first at `start`.
-    pub(super) fn new(start: f64, stereo: impl Iterator<Item = [f32; 2]>) -> Self {
+    pub fn new(start: f64, stereo: impl Iterator<Item = [f32; 2]>) -> Self {
         let mut sound = Self {
             start,
             mono: Vec::new(),

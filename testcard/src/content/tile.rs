@@ -132,13 +132,14 @@ impl Tile {
 }
 
 /// Looks at a tile frame by frame.
-pub(super) struct TileObserver {
+pub struct TileObserver {
     tile: Tile,
     previous: Option<Vec<f32>>,
 }
 
 impl TileObserver {
-    pub(super) fn new(rect: Rect) -> Self {
+    /// For a rectangle that lies within the picture.
+    pub fn new(rect: Rect) -> Self {
         Self {
             tile: Tile {
                 rect,
@@ -149,7 +150,7 @@ impl TileObserver {
     }
 
     /// Takes the next frame: luma rows of `stride` bytes, the rectangle inside.
-    pub(super) fn observe(&mut self, time: f64, luma: &[u8], stride: usize) {
+    pub fn observe(&mut self, time: f64, luma: &[u8], stride: usize) {
         let view = View {
             luma,
             stride,
@@ -200,7 +201,8 @@ impl TileObserver {
         self.previous = Some(blocks);
     }
 
-    pub(super) fn finish(self) -> Tile {
+    /// All that was seen.
+    pub fn finish(self) -> Tile {
         self.tile
     }
 }

@@ -18,8 +18,6 @@ pub struct PublisherOptions {
     /// How much faster than the wall clock the microphone's sample clock runs, parts per million.
     /// Flash and beep stay together; only the RTP times of the sound drift.
     pub audio_clock_drift_ppm: f64,
-    /// Whether media goes through the proxy that the server announces, if it announces one.
-    pub through_proxy: bool,
 }
 
 /// A picture to send.
@@ -40,7 +38,7 @@ impl CameraOptions {
     }
 
     /// The layers, smallest first.
-    pub(super) fn layers(&self) -> Vec<VideoFormat> {
+    pub fn layers(&self) -> Vec<VideoFormat> {
         let divisors: &[u32] = if self.simulcast { &[4, 2, 1] } else { &[1] };
         divisors
             .iter()
@@ -66,8 +64,13 @@ impl PublisherOptions {
             camera: Some(CameraOptions::new(VideoFormat::vp8((index * 40) as u16))),
             screen_share: None,
             audio_clock_drift_ppm: 0.0,
-            through_proxy: false,
         }
+    }
+
+    /// With another identity and displayed name.
+    pub fn called(mut self, identity: &str, name: &str) -> Self {
+        identity.clone_into(&mut self.identity);
+        self.named(name)
     }
 
     /// With another displayed name.
@@ -110,7 +113,8 @@ impl PublisherOptions {
         self
     }
 
-    pub(super) fn video_codec(&self) -> VideoCodec {
+    /// What pictures are encoded with; all of them alike.
+    pub fn video_codec(&self) -> VideoCodec {
         self.camera
             .or(self.screen_share)
             .map_or(VideoCodec::Vp8, |camera| camera.format.codec)

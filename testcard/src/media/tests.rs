@@ -20,7 +20,7 @@ fn decode(description: &str, frames: &[EncodedFrame], step_ns: u64) -> Vec<Vec<u
 
 /// Mean luma of each picture of a loop that is played twice.
 fn luma_of_two_rounds(format: VideoFormat, decoder: &str) -> Vec<f64> {
-    let video = VideoLoop::get(format);
+    let video = VideoLoop::get(format).expect("an encoder");
     let twice: Vec<_> = video.frames.iter().chain(&video.frames).cloned().collect();
     let description = format!(
         "appsrc name=input format=time {decoder} ! videoconvert ! video/x-raw,format=I420 ! \
@@ -63,7 +63,7 @@ fn busy_h264_loop_repeats_and_flashes_on_the_second() {
 
 #[test]
 fn beep_begins_on_the_second() {
-    let audio = AudioLoop::get(700);
+    let audio = AudioLoop::get(700).expect("an encoder");
     let rounds: Vec<_> = (0..3).flat_map(|_| audio.packets.iter().cloned()).collect();
     let decoded = decode(
         "appsrc name=input format=time \

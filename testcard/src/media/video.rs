@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EncodedFrame, LOOP_SECONDS, Pattern, RawBuffer, paint, run_pipeline};
+use super::{EncodedFrame, LOOP_SECONDS, MediaError, Pattern, RawBuffer, paint, run_pipeline};
 
 /// What a publisher encodes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -11,6 +11,16 @@ pub enum VideoCodec {
     Vp8,
     /// Constrained baseline, Annex B.
     H264,
+}
+
+impl VideoCodec {
+    /// As people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "VP8",
+            Self::H264 => "H.264",
+        }
+    }
 }
 
 /// A kind of picture; equal formats share one encoded loop.
@@ -100,19 +110,23 @@ static CACHE: Mutex<Option<HashMap<VideoFormat, Arc<VideoLoop>>>> = Mutex::new(N
 impl VideoLoop {
     /// The loop of that format, encoded when it is asked for first.
     ///
-    /// # Panics
+    /// # Errors
     /// GStreamer lacks the encoder.
-    pub fn get(format: VideoFormat) -> Arc<Self> {
+    pub fn get(format: VideoFormat) -> Result<Arc<Self>, MediaError> {
         let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        cache
-            .get_or_insert_default()
-            .entry(format)
-            .or_insert_with(|| Arc::new(encode(format)))
-            .clone()
+        let cache = cache.get_or_insert_default();
+        if let Some(known) = cache.get(&format) {
+            return Ok(known.clone());
+        }
+        let encoded = encode(format).map_err(|reason| MediaError::Encoder {
+            what: format.codec.name(),
+            reason,
+        })?;
+        Ok(cache.entry(format).or_insert(Arc::new(encoded)).clone())
     }
 }
 
-fn encode(format: VideoFormat) -> VideoLoop {
+fn encode(format: VideoFormat) -> Result<VideoLoop, String> {
     let VideoFormat {
         width,
         height,
@@ -133,12 +147,12 @@ fn encode(format: VideoFormat) -> VideoLoop {
             duration_ns,
         })
         .collect();
-    let frames = run_pipeline(&description, pictures).expect("video can be encoded");
-    assert_eq!(
-        frames.len() as u32,
-        format.loop_frames(),
-        "each picture becomes one frame"
-    );
-    assert!(frames[0].keyframe, "a loop begins with a keyframe");
-    VideoLoop { format, frames }
+    let frames = run_pipeline(&description, pictures)?;
+    if frames.len() as u32 != format.loop_frames() {
+        return Err("not each picture became one frame".to_owned());
+    }
+    if !frames[0].keyframe {
+        return Err("the first frame is no keyframe".to_owned());
+    }
+    Ok(VideoLoop { format, frames })
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::f64::consts::TAU;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{EncodedFrame, RawBuffer, run_pipeline};
+use super::{EncodedFrame, MediaError, RawBuffer, run_pipeline};
 
 /// How long a beep lasts, s.
 pub const BEEP_SECONDS: f64 = 0.06;
@@ -28,15 +28,19 @@ static CACHE: Mutex<Option<HashMap<u32, Arc<AudioLoop>>>> = Mutex::new(None);
 impl AudioLoop {
     /// The loop with a beep of `pitch` Hz, encoded when it is asked for first.
     ///
-    /// # Panics
+    /// # Errors
     /// GStreamer lacks the encoder.
-    pub fn get(pitch: u32) -> Arc<Self> {
+    pub fn get(pitch: u32) -> Result<Arc<Self>, MediaError> {
         let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
-        cache
-            .get_or_insert_default()
-            .entry(pitch)
-            .or_insert_with(|| Arc::new(encode(pitch)))
-            .clone()
+        let cache = cache.get_or_insert_default();
+        if let Some(known) = cache.get(&pitch) {
+            return Ok(known.clone());
+        }
+        let encoded = encode(pitch).map_err(|reason| MediaError::Encoder {
+            what: "Opus",
+            reason,
+        })?;
+        Ok(cache.entry(pitch).or_insert(Arc::new(encoded)).clone())
     }
 }
 
@@ -52,7 +56,7 @@ fn sample(pitch: u32, position: u32) -> i16 {
     (value * f64::from(i16::MAX)) as i16
 }
 
-fn encode(pitch: u32) -> AudioLoop {
+fn encode(pitch: u32) -> Result<AudioLoop, String> {
     let per_second = (SAMPLE_RATE / FRAME_SAMPLES) as usize;
     // The second of two seconds: by then the encoder has a past, as it has in a loop.
     let buffers = (0..2 * per_second as u32)
@@ -71,12 +75,8 @@ fn encode(pitch: u32) -> AudioLoop {
         caps=audio/x-raw,format=S16LE,rate=48000,channels=1,layout=interleaved \
         max-buffers=8 block=true ! opusenc frame-size=20 bitrate=48000 audio-type=generic ! \
         appsink name=output sync=false max-buffers=100000";
-    let packets = run_pipeline(description, buffers).expect("sound can be encoded");
-    assert!(
-        packets.len() >= 2 * per_second,
-        "each 20 ms become one packet"
-    );
-    AudioLoop {
-        packets: packets[per_second..2 * per_second].to_vec(),
-    }
+    let packets = run_pipeline(description, buffers)?;
+    let second = packets.get(per_second..2 * per_second);
+    let packets = second.ok_or("not each 20 ms became one packet")?.to_vec();
+    Ok(AudioLoop { packets })
 }

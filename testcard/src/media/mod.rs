@@ -23,6 +23,20 @@ pub struct EncodedFrame {
     pub keyframe: bool,
 }
 
+/// Test media cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// GStreamer lacks an element, or it does not work.
+    #[error(
+        "{what} cannot be encoded by GStreamer: {reason}; are its plugins of the prerequisites installed?"
+    )]
+    Encoder {
+        /// `VP8`, …
+        what: &'static str,
+        reason: String,
+    },
+}
+
 /// Feeds raw buffers through a GStreamer pipeline that has an `appsrc name=input` and an
 /// `appsink name=output`, and returns what comes out in order.
 fn run_pipeline(description: &str, buffers: Vec<RawBuffer>) -> Result<Vec<EncodedFrame>, String> {
@@ -31,9 +45,7 @@ fn run_pipeline(description: &str, buffers: Vec<RawBuffer>) -> Result<Vec<Encode
 
     gst::init().map_err(|error| error.to_string())?;
     let pipeline = gst::parse::launch(description)
-        .map_err(|error| {
-            format!("{error}; the GStreamer plugins of the README's prerequisites are needed")
-        })?
+        .map_err(|error| error.to_string())?
         .downcast::<gst::Pipeline>()
         .map_err(|_| "not a pipeline".to_owned())?;
     let element = |name: &str| {
