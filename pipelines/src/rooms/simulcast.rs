@@ -19,7 +19,7 @@ const TOLERANCE: f64 = 0.9;
 const MOST_LAYERS: usize = 6;
 
 /// Ticks of RTP time per second of all video codecs.
-const CLOCK_RATE: i128 = 90_000;
+const SECOND: i32 = 90_000;
 
 /// Chooses the layer of a track.
 #[derive(Debug, Default)]
@@ -94,7 +94,13 @@ impl Simulcast {
             decision.switched = true;
         }
         if self.forwarded == Some(frame.rid) {
-            let rtp = frame.rtp.wrapping_add(self.offset);
+            let mut rtp = frame.rtp.wrapping_add(self.offset);
+            // The last frame of the layer before may have been of the same moment.
+            if let Some((last, _)) = self.last
+                && (1 - SECOND..=0).contains(&rtp.wrapping_sub(last).cast_signed())
+            {
+                rtp = last.wrapping_add(1);
+            }
             self.last = Some((rtp, now));
             decision.forward = Some(rtp);
         }
@@ -231,7 +237,7 @@ impl Simulcast {
         let (from, to) = (report(self.forwarded?)?, report(frame.rid)?);
         let since_report = i128::from(frame.rtp.wrapping_sub(to.rtp).cast_signed());
         let apart = i128::from(to.ntp_ns) - i128::from(from.ntp_ns);
-        let ticks = since_report + apart * CLOCK_RATE / 1_000_000_000;
+        let ticks = since_report + apart * i128::from(SECOND) / 1_000_000_000;
         let wrapped = u32::try_from(ticks.rem_euclid(1 << 32)).ok()?;
         Some(from.rtp.wrapping_add(wrapped).wrapping_add(self.offset))
     }

@@ -5,10 +5,11 @@ mod status;
 mod track;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use crate::control::{
     Command, CommandEnvelope, ControlServer, Event, WhipAnswer, WhipMedia, WhipRefusal, WhipRequest,
@@ -46,6 +47,8 @@ pub struct Host {
     sessions: HashMap<SessionNumber, Session>,
     captures: HashMap<CaptureId, Capture>,
     tasks: JoinSet<()>,
+    /// Whose task it is.
+    tasks_of: HashMap<Id, SessionNumber>,
     told: (
         mpsc::Sender<(SessionNumber, Told)>,
         mpsc::Receiver<(SessionNumber, Told)>,
@@ -86,6 +89,7 @@ impl Host {
             sessions: HashMap::new(),
             captures: HashMap::new(),
             tasks: JoinSet::new(),
+            tasks_of: HashMap::new(),
             told: mpsc::channel(TOLD),
             last_session: 0,
             last_track: 0,
@@ -99,8 +103,18 @@ impl Host {
             tokio::select! {
                 // This holds a sender: there is always another.
                 Some(told) = self.told.1.recv() => return told,
-                // Ended ones are let go.
-                Some(_) = self.tasks.join_next() => {}
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    let id = match &ended {
+                        Ok((id, ())) => *id,
+                        Err(error) => error.id(),
+                    };
+                    if let Some(number) = self.tasks_of.remove(&id)
+                        && ended.is_err()
+                    {
+                        // It could not say so itself.
+                        return (number, Told::Ended(Ending::Failed));
+                    }
+                }
             }
         }
     }
@@ -170,7 +184,13 @@ impl Host {
     fn on_publish(&mut self, publish: Publish) -> Result<WhipAnswer, Refusal> {
         let offer = Offer::read(&publish.offer)?;
         self.check_room_for(&publish)?;
-        let opened = Opened::answer(&offer, self.ports()?.share())?;
+        let share = self.ports()?.share();
+        // All publishers depend on this process: no offer may end it.
+        let opened = catch_unwind(AssertUnwindSafe(|| Opened::answer(&offer, share)));
+        let opened = opened.map_err(|_| {
+            let message = "the offer could not be answered: an error of the server";
+            Refusal::new(WhipRefusal::Internal, message)
+        })??;
         let answer = WhipAnswer::Published {
             session: draw_session(),
             entity_tag: opened.entity_tag().to_owned(),
@@ -257,7 +277,8 @@ impl Host {
         let timeout =
             Duration::from_millis(self.settings.publisher_timeout_ms).max(LEAST_PUBLISHER_TIMEOUT);
         let (orders, task) = opened.begin(number, timeout, self.told.0.clone());
-        self.tasks.spawn(task);
+        let task = self.tasks.spawn(task);
+        self.tasks_of.insert(task.id(), number);
         self.sessions.insert(
             number,
             Session {
@@ -344,6 +365,7 @@ impl Host {
             let why = match ending {
                 Ending::Closed => "closed its connection",
                 Ending::Lost => "was not heard any more",
+                Ending::Failed => "is lost by an error of this process",
                 Ending::NeverConnected => {
                     "never connected; check that its packets reach the ports of rooms.udp_ports, \
                      and rooms.public_addresses behind NAT"

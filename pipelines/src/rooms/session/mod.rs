@@ -92,7 +92,10 @@ pub enum Told {
         ntp_ns: i64,
     },
     /// The answer to a command.
-    Answer { command: String, answer: WhipAnswer },
+    Answer {
+        command: String,
+        answer: WhipAnswer,
+    },
     /// It is over: the last thing.
     Ended(Ending),
 }
@@ -106,6 +109,8 @@ pub enum Ending {
     Lost,
     /// It never came to a connection.
     NeverConnected,
+    /// Its task panicked.
+    Failed,
 }
 
 /// A session's offer, answered. It does nothing until it is begun.

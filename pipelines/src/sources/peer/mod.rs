@@ -303,7 +303,10 @@ impl<T: Transport> Peer<T> {
                 let reachable = self.reachability.is_reachable();
                 (reachable != was_reachable).then_some(PeerEvent::Reachable(reachable))
             }
-            Event::MediaData(data) => Some(PeerEvent::Frame(self.frame(data))),
+            Event::MediaData(data) => {
+                self.ask_for_lost_packets(&data);
+                Some(PeerEvent::Frame(self.frame(data)))
+            }
             Event::SenderFeedback(feedback) => {
                 let ntp = feedback
                     .sender_info
@@ -323,6 +326,20 @@ impl<T: Transport> Peer<T> {
                 Some(PeerEvent::Closed)
             }
             _ => None,
+        }
+    }
+
+    /// Has lost packets of a picture asked for also where none are retransmitted in a stream of
+    /// their own (RFC 4588): some clients, OBS among them, then send them again as they were.
+    fn ask_for_lost_packets(&mut self, data: &MediaData) {
+        let params = &data.params;
+        let is_plain = params.spec().codec.is_video() && params.resend().is_none();
+        // A stream may be replaced by another, which begins with a key frame as well.
+        if is_plain && params.fb_nack() && data.is_keyframe() {
+            let mut direct = self.rtc.direct_api();
+            if let Some(stream) = direct.stream_rx_by_mid(data.mid, data.rid) {
+                stream.suppress_nack(false);
+            }
         }
     }
 
