@@ -213,20 +213,15 @@ impl Simulcast {
     /// Goes over to the layer of a key frame.
     fn switch(&mut self, frame: LayerFrame, now: Instant) {
         if let Some((last, at)) = self.last {
-            let by_reports = self.by_reports(frame);
             let elapsed = now.saturating_duration_since(at).as_micros() * 90 / 1_000;
-            // At least one tick: no two frames have the same time.
-            let by_arrival = last.wrapping_add(u32::try_from(elapsed).unwrap_or(u32::MAX).max(1));
-            let goes_on = |rtp: &u32| {
-                // Reports that make no sense together, or a picture shown a moment ago.
-                let ahead = rtp.wrapping_sub(last);
-                let far = by_arrival
-                    .wrapping_sub(last)
-                    .saturating_add(CLOCK_RATE as u32);
-                (1..far).contains(&ahead)
+            let by_arrival = last.wrapping_add(u32::try_from(elapsed).unwrap_or(u32::MAX));
+            // Reports may make no sense together.
+            let makes_sense = |rtp: &u32| {
+                let apart = rtp.wrapping_sub(by_arrival).cast_signed();
+                (1 - SECOND..SECOND).contains(&apart)
             };
-            let rtp = by_reports.filter(goes_on).unwrap_or(by_arrival);
-            self.offset = rtp.wrapping_sub(frame.rtp);
+            let by_reports = self.by_reports(frame).filter(makes_sense);
+            self.offset = by_reports.unwrap_or(by_arrival).wrapping_sub(frame.rtp);
         }
         self.forwarded = Some(frame.rid);
     }
