@@ -32,6 +32,19 @@ pub struct LivekitOptions {
     pub departure_timeout: u32,
     /// Whether media addresses lead to [`PROXY_IP`] instead of the server itself.
     pub behind_proxy: bool,
+    /// What media can come and go over.
+    pub media: Media,
+}
+
+/// What media can come and go over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Media {
+    #[default]
+    Udp,
+    /// TCP too (RFC 6544). Such a server is an ICE lite agent.
+    UdpAndTcp,
+    /// TCP alone.
+    Tcp,
 }
 
 impl Default for LivekitOptions {
@@ -40,6 +53,7 @@ impl Default for LivekitOptions {
             empty_timeout: 60,
             departure_timeout: 3,
             behind_proxy: false,
+            media: Media::Udp,
         }
     }
 }
@@ -162,16 +176,24 @@ fn config(port: u16, media_port: u16, options: LivekitOptions) -> String {
         empty_timeout,
         departure_timeout,
         behind_proxy,
+        media,
     } = options;
+    let ice_lite = behind_proxy || media == Media::UdpAndTcp;
+    let force_tcp = media == Media::Tcp;
+    let tcp_port = match media {
+        Media::Udp => 0,
+        Media::UdpAndTcp | Media::Tcp => ports::free_port(),
+    };
     format!(
         "port: {port}
 bind_addresses: [127.0.0.1]
 rtc:
-  tcp_port: 0
+  tcp_port: {tcp_port}
+  force_tcp: {force_tcp}
   udp_port: {media_port}
   use_external_ip: false
   node_ip: {node_ip}
-  use_ice_lite: {behind_proxy}
+  use_ice_lite: {ice_lite}
   enable_loopback_candidate: true
   interfaces: {{includes: [lo]}}
 keys: {{{API_KEY}: {API_SECRET}}}

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -13,6 +13,14 @@ struct Gate {
     generation: u64,
     open: bool,
     stop: bool,
+}
+
+/// What the server says is replaced by as many other bytes. A text that arrives in two pieces is
+/// missed; messages of a few hundred bytes arrive whole.
+#[derive(Clone, Debug)]
+struct Rewriting {
+    from: Vec<u8>,
+    to: Vec<u8>,
 }
 
 /// An address whose connections lead to another and can be cut. Runs on a thread of its own; ends
@@ -30,6 +38,23 @@ impl TcpProxy {
     /// # Panics
     /// No port is free.
     pub fn start(port: u16) -> Self {
+        Self::start_with(port, None)
+    }
+
+    /// A proxy that replaces one text by another in what the server says.
+    ///
+    /// # Panics
+    /// No port is free, or the texts differ in length.
+    pub fn start_rewriting(port: u16, from: &str, to: &str) -> Self {
+        assert_eq!(from.len(), to.len(), "messages keep their length");
+        let rewriting = Rewriting {
+            from: from.into(),
+            to: to.into(),
+        };
+        Self::start_with(port, Some(rewriting))
+    }
+
+    fn start_with(port: u16, rewriting: Option<Rewriting>) -> Self {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener
             .set_nonblocking(true)
@@ -48,7 +73,7 @@ impl TcpProxy {
                     .enable_all()
                     .build()
                     .expect("a runtime");
-                runtime.block_on(serve(listener, target, watcher));
+                runtime.block_on(serve(listener, target, rewriting, watcher));
                 runtime.shutdown_timeout(Duration::ZERO);
             })
             .expect("a thread");
@@ -95,6 +120,7 @@ impl Drop for TcpProxy {
 async fn serve(
     listener: std::net::TcpListener,
     target: SocketAddr,
+    rewriting: Option<Rewriting>,
     mut gate: watch::Receiver<Gate>,
 ) {
     let listener = TcpListener::from_std(listener).expect("a socket of the runtime");
@@ -103,7 +129,8 @@ async fn serve(
             accepted = listener.accept() => {
                 let now = *gate.borrow();
                 if let Ok((client, _)) = accepted && now.open {
-                    tokio::spawn(forward(client, target, now.generation, gate.clone()));
+                    let rewriting = rewriting.clone();
+                    tokio::spawn(forward(client, target, rewriting, now.generation, gate.clone()));
                 }
             }
             changed = gate.changed() => {
@@ -118,14 +145,50 @@ async fn serve(
 async fn forward(
     mut client: TcpStream,
     target: SocketAddr,
+    rewriting: Option<Rewriting>,
     generation: u64,
     mut gate: watch::Receiver<Gate>,
 ) {
     let Ok(mut server) = TcpStream::connect(target).await else {
         return;
     };
+    let carried = async {
+        match rewriting {
+            Some(rewriting) => rewriting.carry(client, server).await,
+            None => drop(copy_bidirectional(&mut client, &mut server).await),
+        }
+    };
     tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
+        () = carried => {}
         _ = gate.wait_for(|gate| gate.generation != generation || gate.stop) => {}
+    }
+}
+
+impl Rewriting {
+    async fn carry(&self, client: TcpStream, server: TcpStream) {
+        let (mut from_client, mut to_client) = client.into_split();
+        let (mut from_server, mut to_server) = server.into_split();
+        let answers = async {
+            let mut buffer = vec![0; 64 << 10];
+            while let Ok(length @ 1..) = from_server.read(&mut buffer).await {
+                self.apply(&mut buffer[..length]);
+                if to_client.write_all(&buffer[..length]).await.is_err() {
+                    break;
+                }
+            }
+        };
+        tokio::select! {
+            () = answers => {}
+            _ = copy(&mut from_client, &mut to_server) => {}
+        }
+    }
+
+    fn apply(&self, said: &mut [u8]) {
+        let length = self.from.len();
+        for at in 0..said.len().saturating_sub(length - 1) {
+            if said[at..at + length] == self.from {
+                said[at..at + length].copy_from_slice(&self.to);
+            }
+        }
     }
 }

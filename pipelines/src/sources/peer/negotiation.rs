@@ -165,9 +165,31 @@ impl<T: Transport> Peer<T> {
     }
 }
 
-/// A candidate that can be used; others, as those with a name for an address, are passed over.
+/// A candidate that can be used. Passed over are those with a name for an address, and those of
+/// RTCP apart from RTP (component 2), which nobody needs who bundles.
 fn parse_candidate(line: &str) -> Option<Candidate> {
+    if line.split(' ').nth(1) != Some("1") {
+        return None;
+    }
     Candidate::from_sdp_string(line)
         .inspect_err(|error| log::debug!("ignoring the candidate \"{line}\": {error}"))
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_without_an_address_and_those_of_rtcp_are_passed_over() {
+        let of = |component: u8, address: &str| {
+            let line = format!("candidate:1 {component} udp 2130706431 {address} 5000 typ host");
+            parse_candidate(&line).is_some()
+        };
+        assert!(of(1, "192.0.2.1"));
+        assert!(of(1, "2001:db8::1"));
+        assert!(!of(2, "192.0.2.1"));
+        assert!(!of(1, "5b1ec8a1-7f6c-4a43-9d3e-0c3f0f1f6a2b.local"));
+        assert!(parse_candidate("candidate:").is_none());
+    }
 }
