@@ -3,15 +3,19 @@
 CARGO ?= cargo
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/go/bin
 
-.PHONY: help run build test soak check bench clean
+.PHONY: help demo run build test soak check bench clean
 
 help:
+	@echo "make demo     install what is missing, build, record two test publishers, check the file"
 	@echo "make run      install what is missing, build, start the server"
 	@echo "make build    build the server"
 	@echo "make test     all tests, against real servers (about 25 minutes from nothing on 2 cores)"
 	@echo "make soak     the strict and long tests"
 	@echo "make check    format, lints, licences, docs"
 	@echo "make bench    what a recording costs on this machine"
+
+demo: build
+	exec $(CARGO) run --quiet --release --locked --bin tapedeck -- demo
 
 run: build
 	exec $(CARGO) run --quiet --release --locked --bin tapedeck -- serve
@@ -32,6 +36,7 @@ soak:
 	@scripts/test-dependencies
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
+	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
 
 check:
 	@scripts/prerequisites check --install
@@ -45,6 +50,7 @@ bench:
 	@scripts/test-dependencies
 	$(CARGO) build --release --locked --bin tapedeck
 	$(CARGO) run --release --locked -p tapedeck-bench
+	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --camera-rate 30 --json target/bench-30.json
 
 clean:
 	$(CARGO) clean
