@@ -135,7 +135,7 @@ impl LivekitSource {
         match self.phase {
             Phase::Live(Some(connect_by)) if now >= connect_by => {
                 log::warn!(
-                    "no media path to the media server within {} s; check that its UDP ports can be reached from here",
+                    "no media path to the media server within {} s; check that its UDP ports, or its TCP port, can be reached from here",
                     MEDIA_TIMEOUT.as_secs()
                 );
                 self.interrupt(Attempt::Rejoin, now);
