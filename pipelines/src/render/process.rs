@@ -146,7 +146,9 @@ fn obey(command: &Command, control: &RenderControl) -> Result<(), String> {
         }
         Command::Snapshot => Ok(()),
         Command::Stop { .. } | Command::Leave => Err("a render has no room to leave".into()),
-        Command::Unknown => Err("this version does not know the command".into()),
+        Command::Whip { .. } | Command::Unknown => {
+            Err("this version does not know the command".into())
+        }
     }
 }
 
