@@ -36,6 +36,11 @@ export class TestCard {
 
   constructor({ name, pitch }) {
     this.#pitch = pitch;
+    // Between beeps there is silence to send: without any source Chromium's clock of sent sound
+    // stands still.
+    const silence = new ConstantSourceNode(this.#context, { offset: 0 });
+    silence.connect(this.#sound);
+    silence.start();
     const look = { name, hue: number(name) % 360 };
     this.needsToBeSeen = !("MediaStreamTrackGenerator" in window);
     const picture = this.needsToBeSeen ? this.#paintHere(look) : this.#paintThere(look);
