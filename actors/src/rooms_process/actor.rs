@@ -26,6 +26,8 @@ pub struct RoomsActor {
     starts: Starts,
     /// Whether a publisher waits.
     wanted: bool,
+    /// Whether the server is about to end and starts nothing any more.
+    closed: bool,
     watch: Option<WatchHandle>,
 }
 
@@ -49,6 +51,7 @@ impl RoomsActor {
             phase: Phase::Found,
             starts: Starts::default(),
             wanted: false,
+            closed: false,
             watch: None,
         }
     }
@@ -68,6 +71,7 @@ impl RoomsActor {
     /// Starts the process when a publisher waits or a recording has lost it.
     fn start_if_needed(&mut self, context: &mut Context<Self>) {
         if self.phase == Phase::Absent
+            && !self.closed
             && self.starts.pause(Instant::now()).is_zero()
             && (self.wanted || (self.shared.is_needed)())
         {
@@ -127,7 +131,12 @@ impl RoomsActor {
             }
             self.starts.failed(gone.detail, Instant::now());
         } else {
-            if gone.ran {
+            // How another server's child ended cannot be known, but what was lost.
+            let snapshot = self.shared.status.borrow().snapshot.clone();
+            let in_use = snapshot.is_some_and(|snapshot| !snapshot.rooms.is_empty());
+            if in_use && phase != Phase::Leaving {
+                log::warn!("the rooms process has ended while in use: {}", gone.detail);
+            } else if gone.ran {
                 log::info!("the rooms process has ended: {}", gone.detail);
             }
             self.starts.ended();
@@ -167,7 +176,7 @@ pub struct Want {
 pub enum NoProcess {
     /// It does not run.
     Absent,
-    /// It does not run, and was tried to start too often of late; why it failed.
+    /// It does not run and is not started now; why.
     Fails(String),
 }
 
@@ -182,6 +191,9 @@ impl Handler<Want> for RoomsActor {
         if !start {
             return Err(NoProcess::Absent);
         }
+        if self.closed {
+            return Err(NoProcess::Fails("the server is about to end".to_owned()));
+        }
         if self.starts.pause(Instant::now()) > SHORT_PAUSE {
             return Err(NoProcess::Fails(self.starts.reason().to_owned()));
         }
@@ -192,7 +204,7 @@ impl Handler<Want> for RoomsActor {
     }
 }
 
-/// The process shall close all connections and end.
+/// The process shall close all connections and end, and no other is started.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
 pub struct Leave;
@@ -201,7 +213,7 @@ impl Handler<Leave> for RoomsActor {
     type Result = ();
 
     fn handle(&mut self, _: Leave, _: &mut Self::Context) {
-        self.wanted = false;
+        self.closed = true;
         self.leave();
     }
 }
