@@ -8,11 +8,11 @@ use str0m::media::{Mid, Rid};
 use crate::process::now_wall_ns;
 use crate::sources::peer::PeerFrame;
 
-use super::super::media::{MediaEvent, MediaNotice, TrackNumber};
+use super::super::media::{CaptureId, MediaEvent, MediaNotice, RoomTrack, TrackNumber};
 use super::super::room::{Room, SessionNumber};
 use super::super::session::Order;
-use super::Host;
 use super::track::{News, Track};
+use super::{Host, Session};
 
 /// A capture that takes a room's media.
 pub struct Capture {
@@ -89,6 +89,7 @@ impl Host {
                     .or_insert_with(|| Room::new(now_wall_ns() / 1_000_000))
                     .state();
                 self.captures_end.admit(capture, state);
+                self.ask_keyframes(&room);
                 let heights = HashMap::new();
                 self.captures.insert(capture, Capture { room, heights });
                 // It shall have the largest layers until it says what it needs.
@@ -123,7 +124,7 @@ impl Host {
         }
     }
 
-    fn is_in_its_room(&self, capture: super::super::media::CaptureId, number: TrackNumber) -> bool {
+    fn is_in_its_room(&self, capture: CaptureId, number: TrackNumber) -> bool {
         self.captures.get(&capture).is_some_and(|capture| {
             self.sessions.values().any(|session| {
                 session.room == capture.room && session.tracks.iter().any(|t| t.number == number)
@@ -132,16 +133,16 @@ impl Host {
     }
 
     fn ask_keyframe(&mut self, number: TrackNumber) {
-        let now = Instant::now();
         for session in self.sessions.values_mut() {
-            let track = session.tracks.iter_mut().find(|t| t.number == number);
-            if let Some(track) = track
-                && let Some(rid) = track.ask_keyframe(now)
-            {
-                let mid = track.mid;
-                // Captures ask again until a key frame comes.
-                let _ = session.orders.try_send(Order::AskKeyframe { mid, rid });
-            }
+            session.ask_keyframes(|track| track.number == number);
+        }
+    }
+
+    /// A recording begins with fresh pictures of everybody.
+    fn ask_keyframes(&mut self, room: &str) {
+        let sessions = self.sessions.values_mut();
+        for session in sessions.filter(|session| session.room == room) {
+            session.ask_keyframes(|_| true);
         }
     }
 
@@ -169,8 +170,21 @@ impl Host {
     }
 }
 
+impl Session {
+    fn ask_keyframes(&mut self, of: impl Fn(&Track) -> bool) {
+        let now = Instant::now();
+        for track in self.tracks.iter_mut().filter(|track| of(track)) {
+            if let Some(rid) = track.ask_keyframe(now) {
+                let mid = track.mid;
+                // Captures ask again until a key frame comes.
+                let _ = self.orders.try_send(Order::AskKeyframe { mid, rid });
+            }
+        }
+    }
+}
+
 impl News {
-    fn tell(&self, track: &mut super::super::media::RoomTrack) {
+    fn tell(&self, track: &mut RoomTrack) {
         if let Some(codec) = self.codec {
             track.codec = Some(codec);
         }

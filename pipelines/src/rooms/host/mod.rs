@@ -228,8 +228,17 @@ impl Host {
     fn ports(&mut self) -> Result<&Ports, Refusal> {
         if self.ports.is_none() {
             let ports = Ports::bind(&self.settings).map_err(|error| {
-                log::error!("{error}");
-                Refusal::new(WhipRefusal::NoPort, error.to_string())
+                let range = |ports: Option<(u16, u16)>| match ports {
+                    Some((first, last)) => format!("{first}-{last}"),
+                    None => "none".to_owned(),
+                };
+                let message = format!(
+                    "{error} (TAPEDECK_ROOMS_UDP_PORTS is {}, TAPEDECK_ROOMS_TCP_PORTS is {})",
+                    range(self.settings.udp_ports),
+                    range(self.settings.tcp_ports)
+                );
+                log::error!("{message}");
+                Refusal::new(WhipRefusal::NoPort, message)
             })?;
             log::info!(
                 "media arrives at UDP {:?} and TCP {:?}",
