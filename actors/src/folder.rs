@@ -5,6 +5,8 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use tapedeck_pipelines::control::Role;
@@ -12,6 +14,10 @@ use tapedeck_storage::durable;
 
 /// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// How long a lock is waited for. A server that was killed while it started a child leaves it to that
+/// child until its program begins (`fork`, then `execve` closes the file).
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `run/`
 /// for sockets, `index/` for the index.
@@ -54,7 +60,8 @@ impl DataFolder {
         }
     }
 
-    /// Keeps other servers away from this folder for as long as the lock lives.
+    /// Keeps other servers away from this folder for as long as the lock lives. Waits for up to two
+    /// seconds.
     ///
     /// # Errors
     /// Another server has it.
@@ -65,16 +72,24 @@ impl DataFolder {
             .truncate(false)
             .write(true)
             .open(&path)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(FolderLock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(io::Error::new(
-                ErrorKind::WouldBlock,
-                format!(
-                    "another server uses the data folder {}: stop it or choose another folder",
-                    self.root.display()
-                ),
-            )),
-            Err(error) => Err(error.into()),
+        let give_up_at = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(FolderLock { _file: file }),
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < give_up_at => {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    return Err(io::Error::new(
+                        ErrorKind::WouldBlock,
+                        format!(
+                            "another server uses the data folder {}: stop it or choose another folder",
+                            self.root.display()
+                        ),
+                    ));
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
     }
 
