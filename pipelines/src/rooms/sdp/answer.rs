@@ -109,9 +109,16 @@ pub fn restart_fragment(answer: &str, local: &IceCredentials) -> Result<String, 
 }
 
 /// Candidates, those first that most clients can use: UDP before TCP, IPv4 before IPv6, addresses
-/// of this machine alone last.
+/// of this machine alone last. What they say of the ICE session is left out: they hold for the next
+/// one as well, whose clients pass over those of the one before.
 fn in_order<'a>(candidates: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut candidates: Vec<&str> = candidates.collect();
+    let mut candidates: Vec<&str> = candidates
+        .map(|candidate| {
+            candidate
+                .split_once(" ufrag ")
+                .map_or(candidate, |(kept, _)| kept)
+        })
+        .collect();
     candidates.sort_by_key(|candidate| {
         let words: Vec<&str> = candidate.split_whitespace().collect();
         let protocol = words.get(2).copied().unwrap_or_default();

@@ -175,6 +175,7 @@ fn a_restart_is_answered_with_credentials_and_candidates_alone() {
     assert_eq!(lines_with(&fragment, "a=ice-ufrag:"), ["a=ice-ufrag:new"]);
     assert_eq!(lines_with(&fragment, "a=ice-pwd:"), ["a=ice-pwd:secret"]);
     assert_eq!(lines_with(&fragment, "a=candidate:").len(), 3);
+    assert!(!fragment.contains(" ufrag "), "{fragment}");
     assert_eq!(lines_with(&fragment, "a=mid:"), ["a=mid:0"]);
     assert_eq!(lines_with(&fragment, "m=").len(), 1);
     assert!(lines_with(&fragment, "a=fingerprint").is_empty());
