@@ -254,7 +254,7 @@ async fn other_hosts_over_plain_http_are_told_how_to_use_a_camera() {
 #[tokio::test]
 async fn browser_without_udp_publishes_over_tcp() {
     let tapedeck = server(&[]).await;
-    let browser = Browser::start(&["--force-webrtc-ip-handling-policy=disable_non_proxied_udp"]);
+    let browser = Browser::start(&["--webrtc-ip-handling-policy=disable_non_proxied_udp"]);
     let page = publish(&browser, &tapedeck, "name=Ana&source=test&pitch=700").await;
     wait_until_live(&page).await;
     page.wait_for_text("#sent", "TCP", SOON).await;

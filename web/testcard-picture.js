@@ -4,11 +4,26 @@
 /** Size of the picture, pixels, and its rate, frames per second. */
 export const SIZE = { width: 1280, height: 720 };
 export const FRAME_RATE = 30;
-/** A flash lasts two frames, ms. */
-const FLASH = 2_000 / FRAME_RATE - 2;
+/** Frames of a flash: one of them reaches the recording even from a computer that is busy. */
+const FLASH = 3;
+/** A flash that would come later than this after its second is left out, ms. */
+const TOO_LATE = 200;
 
 const FONT = '"DejaVu Sans", system-ui, sans-serif';
 const TEXT = "#b2b2b2";
+
+/** A function that tells of each next frame, by its time in Unix ms, whether it is white. */
+export function flashes() {
+  let second = null;
+  let left = 0;
+  return (now) => {
+    const current = Math.floor(now / 1_000);
+    if (current !== second) left = now % 1_000 < TOO_LATE ? FLASH : 0;
+    second = current;
+    left -= 1;
+    return left >= 0;
+  };
+}
 
 /**
  * Draws the picture of a moment.
@@ -16,10 +31,11 @@ const TEXT = "#b2b2b2";
  * @param context of a canvas of {@link SIZE}
  * @param now Unix ms
  * @param look `{name, hue}`, the hue in degrees
+ * @param white whether it flashes
  */
-export function drawTestCard(context, now, { name, hue }) {
+export function drawTestCard(context, now, { name, hue }, white) {
   const { width, height } = SIZE;
-  if (now % 1_000 < FLASH) {
+  if (white) {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, width, height);
     return;

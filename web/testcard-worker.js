@@ -1,7 +1,7 @@
 // The test picture's clock, and where possible its painter. A worker goes on at full speed while
 // the page is hidden, a page does not.
 
-import { FRAME_RATE, SIZE, drawTestCard } from "./testcard-picture.js";
+import { FRAME_RATE, SIZE, drawTestCard, flashes } from "./testcard-picture.js";
 
 const FRAME = 1_000 / FRAME_RATE;
 /** How long before a whole second the page is told of it, ms: time to schedule its beep. */
@@ -37,9 +37,10 @@ function tick() {
 function painter(writer) {
   const canvas = new OffscreenCanvas(SIZE.width, SIZE.height);
   const context = canvas.getContext("2d", { alpha: false, desynchronized: true });
+  const isWhite = flashes();
   return (time) => {
     if (writer.desiredSize <= 0) return;
-    drawTestCard(context, time, look);
+    drawTestCard(context, time, look, isWhite(time));
     const frame = new VideoFrame(canvas, { timestamp: Math.round(performance.now() * 1_000) });
     writer.write(frame).catch(() => close());
   };

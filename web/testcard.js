@@ -2,7 +2,7 @@
 // With every second the whole picture flashes and a beep sounds, so that a recording shows whether
 // sound and picture belong together.
 
-import { FRAME_RATE, SIZE, drawTestCard } from "./testcard-picture.js";
+import { FRAME_RATE, SIZE, drawTestCard, flashes } from "./testcard-picture.js";
 
 /** Length of a beep, its loudness, and how long it takes to be there, s. */
 const BEEP = 0.06;
@@ -64,10 +64,12 @@ export class TestCard {
   #paintHere(look) {
     const canvas = Object.assign(document.createElement("canvas"), SIZE);
     const context = canvas.getContext("2d", { alpha: false });
-    drawTestCard(context, 500, look);
+    const isWhite = flashes();
+    // A canvas that nothing was drawn on has no frames.
+    drawTestCard(context, 500, look, false);
     this.#worker.onmessage = ({ data }) => {
       if (data.second) this.#beep(data.second);
-      else drawTestCard(context, data.time, look);
+      else drawTestCard(context, data.time, look, isWhite(data.time));
     };
     this.#worker.postMessage({ look });
     return canvas.captureStream(FRAME_RATE).getVideoTracks()[0];

@@ -203,10 +203,11 @@ impl Tab<'_> {
         self.until(&expression, limit).await;
     }
 
-    /// Clicks, when it is there, the element that shows exactly this text.
+    /// Clicks, when it is there, the button or else the link that shows exactly this text.
     pub async fn click(&self, text: &str) {
         let expression = format!(
-            "(() => {{ const found = [...document.querySelectorAll('button, a')].find((one) => \
+            "(() => {{ const found = [...document.querySelectorAll('button'), \
+             ...document.querySelectorAll('a')].find((one) => \
              !one.disabled && one.offsetParent && one.innerText.trim() === {}); \
              found.click(); return true; }})()",
             json!(text)
