@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, Recorder, RoomsError, SourceKind,
-    StartError, StartRequest, StopError,
+    DeleteError, ListFilter, LiveSession, Manifest, Page, ProcessUsage, Recorder, RoomsError,
+    SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::{RecordingMetadata, StoreError};
@@ -34,6 +34,8 @@ pub trait Recordings: Send + Sync {
     async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError>;
     /// The rooms of the rooms process; none when it does not run.
     async fn rooms(&self) -> Vec<RoomStatus>;
+    /// What the rooms process uses; none when it does not run.
+    async fn rooms_process(&self) -> Option<ProcessUsage>;
 }
 
 #[async_trait(?Send)]
@@ -85,5 +87,9 @@ impl Recordings for Recorder {
 
     async fn rooms(&self) -> Vec<RoomStatus> {
         self.rooms().await
+    }
+
+    async fn rooms_process(&self) -> Option<ProcessUsage> {
+        self.rooms_process().await
     }
 }

@@ -53,7 +53,9 @@ impl TrackSource {
 /// Why a token lets nobody publish.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
-    #[error("the token is none of this server: get one from POST /token")]
+    #[error(
+        "the token is not for rooms of this server: get one from POST /token with \"source\": \"whip\""
+    )]
     Unknown,
     #[error("the token has expired: get another from POST /token")]
     Expired,

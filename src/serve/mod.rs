@@ -238,3 +238,41 @@ fn recorder_settings(settings: &Settings, data_dir: &Path) -> Result<RecorderSet
         sync_interval: Duration::from_millis(recording.sync_interval_ms),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use tapedeck_pipelines::job::Secret;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_that_everybody_knows_opens_no_room_of_ours() {
+        let data = tempfile::tempdir().unwrap();
+        let known = credentials(&Livekit::default(), data.path()).unwrap();
+        assert_eq!(known.livekit.api_secret.reveal(), "secret");
+        assert_ne!(known.own.api_secret, known.livekit.api_secret);
+        let again = credentials(&Livekit::default(), data.path()).unwrap();
+        assert_eq!(again.own.api_secret, known.own.api_secret);
+
+        let livekit = Livekit {
+            api_secret: Secret::new("known-to-us-only"),
+            ..Livekit::default()
+        };
+        let own = credentials(&livekit, data.path()).unwrap();
+        assert_eq!(own.own.api_secret, livekit.api_secret);
+    }
+
+    #[test]
+    fn the_front_page_is_where_browsers_allow_cameras() {
+        for (addresses, expected) in [
+            (&["127.0.0.1:6080"][..], "http://localhost:6080"),
+            (&["0.0.0.0:7000"], "http://localhost:7000"),
+            (&["127.0.0.1:6080", "[::1]:6080"], "http://localhost:6080"),
+            (&["192.0.2.7:6080"], "http://192.0.2.7:6080"),
+        ] {
+            let addresses: Vec<SocketAddr> =
+                addresses.iter().map(|text| text.parse().unwrap()).collect();
+            assert_eq!(front_address(&addresses), expected);
+        }
+    }
+}

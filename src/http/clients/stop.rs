@@ -14,9 +14,10 @@ use super::{fields, view};
 pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpResponse, Refusal> {
     let room_name = fields::name(&body.0, "roomName")?
         .ok_or_else(|| Refusal::invalid("roomName is required"))?;
+    let source = fields::source(&body.0)?;
     let manifest = services
         .recordings
-        .stop(&room_name, None)
+        .stop(&room_name, source)
         .await
         .map_err(refusal)?;
     if manifest.state == RecordingState::Failed {

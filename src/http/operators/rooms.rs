@@ -9,13 +9,15 @@ use crate::http::services::Services;
 use super::case::camel_case;
 use super::unanswered;
 
-/// `GET /v1/rooms`: the rooms of this server, by name. Those of a media server are not listed.
+/// `GET /v1/rooms`: the rooms of this server, by name, and what their process uses. Those of a media
+/// server are not listed.
 pub async fn rooms(services: web::Data<Services>) -> Result<HttpResponse, V1Refusal> {
     let live = services.recordings.live().await.map_err(unanswered)?;
     let mut rooms = services.recordings.rooms().await;
     rooms.sort_by(|a, b| a.name.cmp(&b.name));
     let rooms: Vec<Value> = rooms.iter().map(|status| room(status, &live)).collect();
-    Ok(HttpResponse::Ok().json(json!({ "rooms": rooms })))
+    let process = services.recordings.rooms_process().await;
+    Ok(HttpResponse::Ok().json(json!({ "rooms": rooms, "process": process })))
 }
 
 fn room(status: &RoomStatus, live: &[LiveSession]) -> Value {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, RecordingState, RoomError, RoomsError,
-    SourceKind, StartError, StartRequest, StopError,
+    DeleteError, ListFilter, LiveSession, Manifest, Page, ProcessUsage, RecordingState, RoomError,
+    RoomsError, SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, RoomStatus, TrackStatus, WhipAnswer,
@@ -103,8 +103,9 @@ impl Recordings for FakeRecorder {
     async fn stop(
         &self,
         room_name: &str,
-        _source: Option<SourceKind>,
+        source: Option<SourceKind>,
     ) -> Result<Manifest, StopError> {
+        self.stops.lock().unwrap().push(source);
         let live = self
             .live
             .lock()
@@ -218,6 +219,10 @@ impl Recordings for FakeRecorder {
 
     async fn rooms(&self) -> Vec<RoomStatus> {
         self.rooms.clone()
+    }
+
+    async fn rooms_process(&self) -> Option<ProcessUsage> {
+        None
     }
 }
 

@@ -29,6 +29,10 @@ pub const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 
 /// The room of a path.
 fn room_name(text: &str) -> Result<&str, Refusal> {
+    // What is not UTF-8 is replaced before it comes here; different names would become one.
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(Refusal::invalid("The room's name must be UTF-8"));
+    }
     check_name(text, "the room's name")?
         .ok_or_else(|| Refusal::invalid("The path must name a room: /whip/ROOM"))
 }
