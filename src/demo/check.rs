@@ -82,15 +82,16 @@ pub fn look(playback: &Playback, publishers: &[PublisherOptions], length: Durati
     // Flashes and beeps come once a second; one may lie on either edge.
     let expected = ((playback.duration - BEGINNING).floor() as usize).saturating_sub(1);
     for (tile, publisher) in playback.tiles.iter().zip(publishers) {
-        let flashes = after(BEGINNING, &tile.flashes());
-        let beeps = after(BEGINNING, &playback.sound.beeps(f64::from(publisher.pitch)));
+        let flashes = tile.flashes();
+        let beeps = playback.sound.beeps(f64::from(publisher.pitch));
         let found = Found {
             name: publisher.name.clone(),
             flashes: flashes.len(),
             beeps: beeps.len(),
-            offset_ms: offsets(&flashes, &beeps).median_ms,
+            offset_ms: offsets(&after(BEGINNING, &flashes), &after(BEGINNING, &beeps)).median_ms,
         };
-        let mut tell = |count: usize, what: &str| {
+        let mut tell = |times: &[f64], what: &str| {
+            let count = after(BEGINNING, times).len();
             if count < expected {
                 let name = &found.name;
                 faults.push(format!(
@@ -98,8 +99,8 @@ pub fn look(playback: &Playback, publishers: &[PublisherOptions], length: Durati
                 ));
             }
         };
-        tell(found.flashes, "is seen to flash");
-        tell(found.beeps, "is heard to beep");
+        tell(&flashes, "is seen to flash");
+        tell(&beeps, "is heard to beep");
         // Not a number when there is nothing to compare, which was told.
         if found.offset_ms.abs() > MOST_OFFSET_MS {
             faults.push(format!(

@@ -32,6 +32,11 @@ struct Seen {
 }
 
 impl Meter {
+    /// Whether all of them were seen.
+    pub fn is_complete(&self) -> bool {
+        self.seen.len() == ROLES.len()
+    }
+
     /// Looks at the processes.
     pub fn look(&mut self, running: &[Found]) {
         for process in running {

@@ -138,15 +138,19 @@ async fn in_server(
     let recording = server.api.start(&options.room).await?;
     let start_latency = asked.elapsed();
     let mut meter = Meter::default();
+    let mut processes = Vec::new();
     let length = Duration::from_secs(options.seconds);
     let begun = Instant::now();
     while begun.elapsed() < length {
-        meter.look(&server.processes());
+        if !meter.is_complete() {
+            processes = server.processes();
+        }
+        meter.look(&processes);
         step.progress(begun.elapsed(), length);
         let left = length.saturating_sub(begun.elapsed());
         tokio::time::sleep(left.min(Duration::from_millis(250))).await;
     }
-    meter.look(&server.processes());
+    meter.look(&processes);
     let status = server.api.status(&recording.id).await?;
     let asked = Instant::now();
     server.api.stop(&options.room).await?;

@@ -1,4 +1,4 @@
-//! The server's processes, found by the data folder that they inherited in their environment.
+//! The server's processes, found by its data folder: they hold files in it open.
 
 use std::fs;
 use std::path::Path;
@@ -17,20 +17,19 @@ pub struct Found {
     pub role: String,
 }
 
-/// All processes whose environment holds `mark`.
-pub fn marked(mark: &str) -> Vec<Found> {
+/// All processes that hold a file in `folder` open.
+pub fn of(folder: &Path) -> Vec<Found> {
     let own = std::process::id();
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let environment = fs::read(entry.path().join("environ")).ok()?;
-            let is_marked = environment
-                .split(|byte| *byte == 0)
-                .any(|variable| variable == mark.as_bytes());
+            if pid == own || !holds_file(&entry.path(), folder) {
+                return None;
+            }
             let arguments = fs::read(entry.path().join("cmdline")).ok()?;
             let role = arguments.split(|byte| *byte == 0).nth(1)?;
-            (is_marked && pid != own).then_some(Found {
+            Some(Found {
                 pid: Pid::from_raw(i32::try_from(pid).ok()?)?,
                 role: String::from_utf8_lossy(role).into_owned(),
             })
@@ -38,12 +37,21 @@ pub fn marked(mark: &str) -> Vec<Found> {
         .collect()
 }
 
+fn holds_file(process: &Path, folder: &Path) -> bool {
+    // Processes of other users do not let us look.
+    let descriptors = fs::read_dir(process.join("fd")).into_iter().flatten();
+    descriptors
+        .flatten()
+        .filter_map(|descriptor| fs::read_link(descriptor.path()).ok())
+        .any(|target| target.starts_with(folder))
+}
+
 /// Ends all of them: asked first, then forced.
-pub fn end(mark: &str) {
+pub fn end(folder: &Path) {
     let begun = Instant::now();
     let mut asked = Vec::new();
     loop {
-        let running = marked(mark);
+        let running = of(folder);
         if running.is_empty() {
             return;
         }

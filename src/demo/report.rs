@@ -57,7 +57,7 @@ impl fmt::Display for Report {
         for found in &self.findings.publishers {
             writeln!(
                 f,
-                "  {:<12}seen {} times, heard {} times, sound {:+.0} ms from the picture",
+                "  {:<12}{} flashes seen, {} beeps heard, sound {:+.0} ms from the picture",
                 found.name, found.flashes, found.beeps, found.offset_ms
             )?;
         }

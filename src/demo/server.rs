@@ -40,7 +40,8 @@ pub struct Server {
     pub api: Api,
     child: Child,
     folder: Folder,
-    mark: String,
+    /// The folder, as the system names the files in it.
+    root: PathBuf,
 }
 
 /// Where its data and its log are.
@@ -62,14 +63,16 @@ impl Server {
     /// Starts a server on a free port of 127.0.0.1 and waits until it is ready.
     pub async fn start(keep: Option<&Path>) -> Result<Self, DemoError> {
         let folder = folder(keep)?;
-        let data = folder.path().join("data");
+        let root = folder.path().canonicalize();
         let failed = |source| DemoError::Folder {
             path: folder.path().to_owned(),
             source,
         };
+        let root = root.map_err(failed)?;
         let log = File::create(log_path(folder.path())).map_err(failed)?;
         let errors = log.try_clone().map_err(failed)?;
         let port = free_port().map_err(DemoError::Loopback)?;
+        let api = Api::new(port)?;
         let mut command = Command::new(env::current_exe().map_err(DemoError::Spawn)?);
         command
             .arg("serve")
@@ -80,7 +83,7 @@ impl Server {
                     .iter()
                     .filter_map(|name| Some((name, env::var_os(name)?))),
             )
-            .env("TAPEDECK_DATA_DIR", &data)
+            .env("TAPEDECK_DATA_DIR", root.join("data"))
             .env("SERVER_PORT", port.to_string())
             .env("TAPEDECK_ROOMS_ADDRESSES", "127.0.0.1")
             .stdin(Stdio::null())
@@ -90,10 +93,10 @@ impl Server {
             .process_group(0);
         let child = command.spawn().map_err(DemoError::Spawn)?;
         let mut server = Self {
-            api: Api::new(port)?,
+            api,
             child,
-            mark: format!("TAPEDECK_DATA_DIR={}", data.display()),
             folder,
+            root,
         };
         server.wait_until_ready().await?;
         Ok(server)
@@ -113,7 +116,7 @@ impl Server {
 
     /// It and the processes that it started.
     pub fn processes(&self) -> Vec<Found> {
-        processes::marked(&self.mark)
+        processes::of(&self.root)
     }
 
     /// The last lines of what it and its processes said.
@@ -128,7 +131,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The others would outlive the server, as they do when it is restarted.
-        processes::end(&self.mark);
+        processes::end(&self.root);
         let _ = self.child.wait();
     }
 }
