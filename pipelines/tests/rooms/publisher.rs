@@ -43,6 +43,7 @@ pub struct State {
     pub closed: bool,
 }
 
+#[derive(Debug)]
 enum Order {
     /// Restart ICE; returns the offer for it.
     Restart(oneshot::Sender<String>),
@@ -114,7 +115,7 @@ impl Publisher {
     pub async fn accept(&mut self, answer: &str) {
         let (done, accepted) = oneshot::channel();
         let order = Order::Accept(answer.to_owned(), done);
-        self.orders.send(order).await.ok().expect("it publishes");
+        self.orders.send(order).await.expect("it publishes");
         accepted.await.unwrap();
     }
 
@@ -124,7 +125,6 @@ impl Publisher {
         self.orders
             .send(Order::Restart(done))
             .await
-            .ok()
             .expect("it publishes");
         offer.await.unwrap()
     }
@@ -135,7 +135,6 @@ impl Publisher {
         self.orders
             .send(Order::Move(done))
             .await
-            .ok()
             .expect("it publishes");
         moved.await.unwrap();
     }

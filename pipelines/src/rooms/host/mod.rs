@@ -1,29 +1,27 @@
 //! All rooms and sessions, and what is done about what happens to them.
 
 mod media;
+mod publish;
 mod status;
 mod track;
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinSet};
 
 use crate::control::{
-    Command, CommandEnvelope, ControlServer, Event, WhipAnswer, WhipMedia, WhipRefusal, WhipRequest,
+    Command, CommandEnvelope, ControlServer, Event, WhipAnswer, WhipRefusal, WhipRequest,
 };
 use crate::job::RoomsSettings;
-use crate::process::now_wall_ns;
 
-use super::ids::draw_session;
 use super::media::{CaptureId, MediaServer, TrackNumber};
 use super::ports::Ports;
-use super::room::{NewTrack, Publisher, Room, SessionNumber};
-use super::sdp::Offer;
-use super::session::{Ending, Opened, Order, Refusal, Told};
+use super::room::{Room, SessionNumber};
+use super::session::{Ending, Order, Refusal, Told};
 use media::Capture;
+use publish::Publish;
 use track::Track;
 
 /// What sessions told and was not taken up yet; sessions wait when there is more.
@@ -31,9 +29,6 @@ const TOLD: usize = 1024;
 
 /// How long good-byes may take.
 const GOOD_BYE: Duration = Duration::from_millis(500);
-
-/// The least time without a packet after which a publisher is gone.
-const LEAST_PUBLISHER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The rooms process's state.
 pub struct Host {
@@ -49,10 +44,9 @@ pub struct Host {
     tasks: JoinSet<()>,
     /// Whose task it is.
     tasks_of: HashMap<Id, SessionNumber>,
-    told: (
-        mpsc::Sender<(SessionNumber, Told)>,
-        mpsc::Receiver<(SessionNumber, Told)>,
-    ),
+    /// For new sessions.
+    tell: mpsc::Sender<(SessionNumber, Told)>,
+    told: mpsc::Receiver<(SessionNumber, Told)>,
     last_session: SessionNumber,
     last_track: TrackNumber,
     /// Since when there has been nothing to do.
@@ -68,18 +62,10 @@ struct Session {
     tracks: Vec<Track>,
 }
 
-/// An offer, taken apart.
-struct Publish {
-    room: String,
-    identity: String,
-    name: String,
-    media: WhipMedia,
-    offer: String,
-}
-
 impl Host {
     /// A host without rooms.
     pub fn new(settings: RoomsSettings, control: ControlServer, captures_end: MediaServer) -> Self {
+        let (tell, told) = mpsc::channel(TOLD);
         Self {
             settings,
             control,
@@ -90,7 +76,8 @@ impl Host {
             captures: HashMap::new(),
             tasks: JoinSet::new(),
             tasks_of: HashMap::new(),
-            told: mpsc::channel(TOLD),
+            tell,
+            told,
             last_session: 0,
             last_track: 0,
             idle_since: Instant::now(),
@@ -102,7 +89,7 @@ impl Host {
         loop {
             tokio::select! {
                 // This holds a sender: there is always another.
-                Some(told) = self.told.1.recv() => return told,
+                Some(told) = self.told.recv() => return told,
                 Some(ended) = self.tasks.join_next_with_id() => {
                     let id = match &ended {
                         Ok((id, ())) => *id,
@@ -179,124 +166,6 @@ impl Host {
         self.publish();
         let answer = answer.unwrap_or_else(WhipAnswer::from);
         self.control.reply_whip(&command, answer);
-    }
-
-    fn on_publish(&mut self, publish: Publish) -> Result<WhipAnswer, Refusal> {
-        let offer = Offer::read(&publish.offer)?;
-        self.check_room_for(&publish)?;
-        let share = self.ports()?.share();
-        // All publishers depend on this process: no offer may end it.
-        let opened = catch_unwind(AssertUnwindSafe(|| Opened::answer(&offer, share)));
-        let opened = opened.map_err(|_| {
-            let message = "the offer could not be answered: an error of the server";
-            Refusal::new(WhipRefusal::Internal, message)
-        })??;
-        let answer = WhipAnswer::Published {
-            session: draw_session(),
-            entity_tag: opened.entity_tag().to_owned(),
-            answer: opened.sdp().to_owned(),
-        };
-        let WhipAnswer::Published { session: name, .. } = &answer else {
-            return Ok(answer);
-        };
-        log::info!(
-            "{} publishes {:?} in room {}",
-            publish.identity,
-            publish.media,
-            publish.room
-        );
-        self.open(publish, &offer, opened, name.clone());
-        Ok(answer)
-    }
-
-    fn check_room_for(&self, publish: &Publish) -> Result<(), Refusal> {
-        let most = self.settings.max_publishers;
-        let room = self.rooms.get(&publish.room);
-        let replaced = room.map_or(0, |room| room.replaceable(&publish.identity, publish.media));
-        if self.sessions.len().saturating_sub(replaced) < most {
-            return Ok(());
-        }
-        Err(Refusal::new(
-            WhipRefusal::Full,
-            format!(
-                "there are {most} publishers already, as many as are allowed: wait until one leaves, \
-                 or raise rooms.max_publishers"
-            ),
-        ))
-    }
-
-    fn ports(&mut self) -> Result<&Ports, Refusal> {
-        if self.ports.is_none() {
-            let ports = Ports::bind(&self.settings).map_err(|error| {
-                let range = |ports: Option<(u16, u16)>| match ports {
-                    Some((first, last)) => format!("{first}-{last}"),
-                    None => "none".to_owned(),
-                };
-                let message = format!(
-                    "{error} (TAPEDECK_ROOMS_UDP_PORTS is {}, TAPEDECK_ROOMS_TCP_PORTS is {})",
-                    range(self.settings.udp_ports),
-                    range(self.settings.tcp_ports)
-                );
-                log::error!("{message}");
-                Refusal::new(WhipRefusal::NoPort, message)
-            })?;
-            log::info!(
-                "media arrives at UDP {:?} and TCP {:?}",
-                ports.udp(),
-                ports.tcp()
-            );
-            self.ports = Some(ports);
-        }
-        self.ports
-            .as_ref()
-            .ok_or_else(|| Refusal::new(WhipRefusal::NoPort, "no port to receive media on is open"))
-    }
-
-    fn open(&mut self, publish: Publish, offer: &Offer, opened: Opened, name: String) {
-        self.last_session += 1;
-        let number = self.last_session;
-        let mut tracks = Vec::new();
-        let mut announced = Vec::new();
-        for offered in &offer.tracks {
-            self.last_track += 1;
-            announced.push(NewTrack {
-                number: self.last_track,
-                kind: offered.kind,
-                codec: match offered.codecs.as_slice() {
-                    [codec] => Some(*codec),
-                    _ => None,
-                },
-            });
-            tracks.push(Track::new(self.last_track, offered));
-        }
-        let room = self
-            .rooms
-            .entry(publish.room.clone())
-            .or_insert_with(|| Room::new(now_wall_ns() / 1_000_000));
-        let replaced = room.announce(Publisher {
-            session: number,
-            identity: publish.identity,
-            name: publish.name,
-            media: publish.media,
-            tracks: announced,
-        });
-        for number in replaced {
-            self.sessions.remove(&number);
-        }
-        let timeout =
-            Duration::from_millis(self.settings.publisher_timeout_ms).max(LEAST_PUBLISHER_TIMEOUT);
-        let (orders, task) = opened.begin(number, timeout, self.told.0.clone());
-        let task = self.tasks.spawn(task);
-        self.tasks_of.insert(task.id(), number);
-        self.sessions.insert(
-            number,
-            Session {
-                name,
-                room: publish.room,
-                orders,
-                tracks,
-            },
-        );
     }
 
     fn patch(
@@ -443,7 +312,7 @@ impl Host {
         drop(commands);
         drop(self.captures_end);
         self.sessions.clear();
-        self.told.1.close();
+        self.told.close();
         let good_byes = async { while self.tasks.join_next().await.is_some() {} };
         // Who does not hear it finds out by itself.
         let _ = tokio::time::timeout(GOOD_BYE, good_byes).await;

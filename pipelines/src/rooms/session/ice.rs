@@ -148,7 +148,8 @@ mod tests {
     #[test]
     fn other_credentials_restart_ice() {
         let mut ice = IceSession::new(credentials("abcd"));
-        for if_match in ["*", "\"*\"", &ice.entity_tag().to_owned()] {
+        let tag = ice.entity_tag().to_owned();
+        for if_match in ["*", "\"*\"", tag.as_str()] {
             match ice.understand(Some(if_match), fragment(Some("wxyz"), 2)) {
                 Ok(Patch::Restart { remote, candidates }) => {
                     assert!(remote == credentials("wxyz"));
