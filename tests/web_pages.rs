@@ -168,7 +168,7 @@ async fn publishing_survives_the_server_and_comes_back_after_the_rooms_process()
     overview.until(playing, SOON).await;
 
     let found = Findings::of(&tapedeck.file(&started.name), &grid(1));
-    found.assert_seen(0, 2.0, killed_at - 1.0, 1);
+    found.assert_seen(0, 2.0, killed_at - 1.0, 2);
     found.assert_seen(0, back_at + 2.0, back_at + 6.0, 1);
 }
 
