@@ -20,7 +20,7 @@ pub struct Refusal {
     /// The recording that is in the way.
     pub recording_id: Option<String>,
     /// What the response says beside its body.
-    pub header: Option<(HeaderName, HeaderValue)>,
+    pub header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 /// A refusal in the shape of `/v1`: `{"error": {code, message, hint}}`.
@@ -82,14 +82,14 @@ impl Refusal {
     }
 
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.header = Some((name, value));
+        self.header = Some(Box::new((name, value)));
         self
     }
 
     fn builder(&self) -> HttpResponseBuilder {
         let mut response = HttpResponse::build(self.status);
-        if let Some((name, value)) = &self.header {
-            response.insert_header((name.clone(), value.clone()));
+        if let Some(header) = &self.header {
+            response.insert_header((**header).clone());
         }
         response
     }
