@@ -1,15 +1,18 @@
-//! Real clients: LiveKit's Python client, its browser client in Chromium, and a browser for our
-//! own pages.
+//! Real clients: LiveKit's Python client, its browser client and a WHIP client in Chromium, and a
+//! browser for our own pages.
 
 mod browser;
 mod chromium;
 mod python;
 mod static_files;
+mod whip;
 
 pub use browser::{Browser, Tab};
 pub use chromium::Chromium;
 pub use python::{PYTHON_PITCH, PythonPublisher};
+pub use whip::WhipPage;
 
+use static_files::StaticFiles;
 use std::path::PathBuf;
 
 /// The folder of the clients' programs.

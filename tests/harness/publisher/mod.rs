@@ -4,6 +4,7 @@
 
 mod peer;
 mod track;
+pub mod whip;
 
 pub use testcard::{CameraOptions, PublisherOptions};
 

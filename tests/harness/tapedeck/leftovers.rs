@@ -31,10 +31,18 @@ pub fn processes(data: &Path) -> Vec<Found> {
         .collect()
 }
 
-/// Those of them that are not the server itself.
+impl Found {
+    /// Whether it is this kind of process: `serve`, `capture`, `render` or `rooms`.
+    pub fn is(&self, role: &str) -> bool {
+        self.arguments.iter().any(|argument| argument == role)
+    }
+}
+
+/// Those of them that belong to recordings: not the server itself, and not the rooms process,
+/// which waits for further publishers.
 pub fn captures_and_renders(data: &Path) -> Vec<Found> {
     let mut found = processes(data);
-    found.retain(|process| !process.arguments.iter().any(|argument| argument == "serve"));
+    found.retain(|process| !process.is("serve") && !process.is("rooms"));
     found
 }
 
@@ -55,7 +63,7 @@ pub fn end_all(data: &Path) {
     }
 }
 
-/// Sockets, files in the making and captured media that should not be there once all recordings
+/// Recordings' sockets, files in the making and captured media that should not be there once all recordings
 /// are delivered.
 pub fn files(data: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -65,7 +73,7 @@ pub fn files(data: &Path) -> Vec<PathBuf> {
         let text = below.to_string_lossy();
         let name = below.file_name().unwrap_or_default().to_string_lossy();
         let in_work = text.starts_with("work/");
-        text.starts_with("run/")
+        (text.starts_with("run/") && !text.starts_with("run/rooms"))
             || name.contains(".tmp")
             || name.contains(".part")
             || (in_work && (text.contains("/log/") || text.contains("/render/")))

@@ -33,6 +33,18 @@ impl Tapedeck {
         Self::start_with(&livekit.ws_url(), &[]).await
     }
 
+    /// A server without LiveKit, for rooms of its own, which are on loopback.
+    pub async fn start_alone(variables: &[(&str, &str)]) -> Self {
+        Self::start_with_rooms("", variables).await
+    }
+
+    /// A server for the rooms at `livekit_url` and for rooms of its own, which are on loopback.
+    pub async fn start_with_rooms(livekit_url: &str, variables: &[(&str, &str)]) -> Self {
+        let mut all = vec![("TAPEDECK_ROOMS_ADDRESSES", "127.0.0.1")];
+        all.extend(variables);
+        Self::start_with(livekit_url, &all).await
+    }
+
     /// A server for the rooms at `livekit_url`, with further environment variables.
     ///
     /// # Panics
@@ -173,11 +185,11 @@ impl Tapedeck {
         self.folder.path().join("logs").join(id).join("log")
     }
 
-    /// The pids of the recording's processes, `capture` or `render`.
+    /// The pids of a kind of process: `capture`, `render` or `rooms`.
     pub fn children(&self, role: &str) -> Vec<i32> {
         leftovers::processes(&self.data())
             .into_iter()
-            .filter(|process| process.arguments.iter().any(|argument| argument == role))
+            .filter(|process| process.is(role))
             .map(|process| process.pid)
             .collect()
     }
@@ -203,7 +215,9 @@ impl Tapedeck {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         self.terminate();
-        let processes = leftovers::processes(&data);
+        let mut processes = leftovers::processes(&data);
+        // It is there for the next server, and ends by itself.
+        processes.retain(|process| !process.is("rooms"));
         assert!(processes.is_empty(), "left behind: {processes:?}");
     }
 }
@@ -236,15 +250,13 @@ pub fn command() -> Command {
     command
 }
 
-/// What the processes of the recordings said: the reason of most failures.
+/// What the server's processes said: the reason of most failures.
 fn print_children_logs(data: &Path) {
-    for folder in std::fs::read_dir(data.join("work"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        for name in ["capture.log", "render.log", "manifest.json"] {
-            let path = folder.path().join(name);
+    let work = std::fs::read_dir(data.join("work")).into_iter().flatten();
+    let folders = work.flatten().map(|entry| entry.path());
+    for folder in folders.chain([data.join("rooms")]) {
+        for name in ["capture.log", "render.log", "manifest.json", "rooms.log"] {
+            let path = folder.join(name);
             if path.is_file() {
                 eprintln!(
                     "--- last lines of {} ---\n{}",
