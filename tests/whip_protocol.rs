@@ -123,7 +123,7 @@ async fn session_is_created_and_deleted_once() {
     // Without media over UDP in the first 30 s it would vanish; it is deleted before.
     assert_eq!(client.delete(&path).await, 200);
     assert_eq!(client.delete(&path).await, 404, "a second time");
-    let late = fragment(("user", "password-of-24-characters"), None);
+    let late = fragment(("user", "passwordOf24CharactersHere"), None);
     let patched = client.patch(&path, Some(&tag), &late).await;
     assert_eq!(patched.status(), 404);
     assert_eq!(client.delete("/whip/studio/0123456789abcdef").await, 404);
@@ -202,7 +202,7 @@ async fn candidates_trickle_and_ice_restarts_under_entity_tags() {
     let answer = client.send(Method::PATCH, &path, &headers, &trickled).await;
     assert_eq!(answer.status(), 415);
 
-    let anew = fragment(("newu", "new-password-of-24-letters"), None);
+    let anew = fragment(("newu", "newPasswordOf24Characters"), None);
     let answer = client.patch(&path, Some("*"), &anew).await;
     assert_eq!(answer.status(), 200, "a restart");
     assert_eq!(text(answer.headers(), "content-type"), FRAGMENT);

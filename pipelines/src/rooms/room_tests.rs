@@ -37,7 +37,10 @@ fn told(events: &[MediaEvent]) -> Vec<String> {
 }
 
 fn join(room: &mut Room, session: SessionNumber, identity: &str, media: WhipMedia) -> Change {
-    assert!(room.announce(publisher(session, identity, media)).is_empty());
+    assert!(
+        room.announce(publisher(session, identity, media))
+            .is_empty()
+    );
     room.connected(session)
 }
 
