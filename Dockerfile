@@ -21,7 +21,7 @@ RUN apt-get update \
         libgstreamer1.0-0 libgstreamer-plugins-base1.0-0 libpangocairo-1.0-0 \
         gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad \
         gstreamer1.0-plugins-ugly gstreamer1.0-libav \
-        fonts-dejavu-core fonts-noto-core fonts-noto-cjk \
+        fonts-dejavu-core fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin tapedeck \
     && install -d -o tapedeck -g tapedeck -m 0700 /data

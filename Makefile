@@ -32,6 +32,7 @@ soak:
 	@scripts/test-dependencies
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
+	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
 
 check:
 	@scripts/prerequisites check --install
@@ -45,6 +46,7 @@ bench:
 	@scripts/test-dependencies
 	$(CARGO) build --release --locked --bin tapedeck
 	$(CARGO) run --release --locked -p tapedeck-bench
+	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --camera-rate 30 --json target/bench-30.json
 
 clean:
 	$(CARGO) clean

@@ -9,6 +9,30 @@ use harness::tapedeck::Tapedeck;
 /// How long is recorded, s.
 const LENGTH: f64 = 600.0;
 
+/// What a child process holds.
+#[derive(Debug)]
+struct Usage {
+    memory_mb: f64,
+    /// Open files and sockets.
+    descriptors: usize,
+}
+
+/// What capture and render hold.
+async fn usage(tapedeck: &Tapedeck) -> Vec<Usage> {
+    let status = tapedeck.get("/status").await.body;
+    let processes = status["sessions"][0]["processes"].as_array().cloned();
+    let processes = processes.expect("processes of the session");
+    let usage = processes.iter().map(|process| {
+        let pid = process["pid"].as_u64().expect("a pid");
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("its descriptors");
+        Usage {
+            memory_mb: process["memoryBytes"].as_f64().expect("its memory") / 1e6,
+            descriptors: open.count(),
+        }
+    });
+    usage.collect()
+}
+
 #[tokio::test]
 #[ignore = "ten minutes in real time"]
 async fn drifting_sample_clocks_stay_in_sync_for_ten_minutes() {
@@ -23,6 +47,16 @@ async fn drifting_sample_clocks_stay_in_sync_for_ten_minutes() {
         publishers.push(Publisher::join(&livekit, "studio", options).await);
     }
     let started = tapedeck.start_recording("studio").await;
+    tapedeck.wait_until(&started, 120.0).await;
+    let early = usage(&tapedeck).await;
+    tapedeck.wait_until(&started, LENGTH - 5.0).await;
+    let late = usage(&tapedeck).await;
+    println!("after 2 min: {early:?}; after 10 min: {late:?}");
+    for (early, late) in early.iter().zip(&late) {
+        let grown = late.memory_mb - early.memory_mb;
+        assert!(grown < 8.0, "memory grew by {grown:.1} MB");
+        assert!(late.descriptors <= early.descriptors + 2);
+    }
     tapedeck.wait_until(&started, LENGTH).await;
     let stopped = tapedeck.stop_recording("studio").await;
 

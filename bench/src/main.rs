@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', value_enum, default_values = ["flat", "busy"])]
     pictures: Vec<Picture>,
     /// Greatest frame rates of the output; it follows the cameras where they are slower.
-    #[arg(long, value_delimiter = ',', default_values_t = [15, 30])]
+    #[arg(long, value_delimiter = ',', default_values_t = [30])]
     rates: Vec<u32>,
     /// Frame rate of the cameras, 640x360.
     #[arg(long, default_value_t = 15)]

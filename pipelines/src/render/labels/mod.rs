@@ -18,7 +18,7 @@ pub enum LabelError {
     /// fontconfig knows no font at all; Pango would draw nothing.
     #[error(
         "no fonts are installed, so names cannot be drawn: install some, \
-         for instance `apt-get install fonts-dejavu-core fonts-noto-cjk fonts-noto-color-emoji`"
+         for instance `apt-get install fonts-dejavu-core fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji`"
     )]
     NoFonts,
     /// Cairo refused, in practice for want of memory.

@@ -5,6 +5,6 @@ mod clip;
 mod decoded;
 mod room_log;
 
-pub use clip::{Clip, Look, beeps, tone, video};
+pub use clip::{Clip, Look, Piece, beeps, tone, video};
 pub use decoded::{Decoded, median, percentile};
 pub use room_log::{Publisher, RoomLog, job};

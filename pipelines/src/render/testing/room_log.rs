@@ -218,6 +218,11 @@ impl RoomLog {
         self.media(publisher, microphone, audio, |_| true);
     }
 
+    /// What was put in so far and when, ns.
+    pub fn bodies(self) -> Vec<(u64, Body)> {
+        self.records
+    }
+
     /// Records in order of arrival up to the end, with the ticks of quiet stretches.
     pub fn records(&self, end_ms: u64) -> Vec<Record> {
         let end = end_ms * MS;

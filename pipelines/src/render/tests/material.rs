@@ -53,7 +53,7 @@ fn gallery() {
         "👩‍💻 Grace 🎉",
         "A very long name that goes on and on, as some people's and most companies' names do, Ltd.",
         "Bob",
-        "日本語の名前",
+        "नमस्ते สวัสดี",
         "Ω",
         "device-0001-8f2c",
     ];

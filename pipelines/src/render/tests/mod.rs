@@ -1,6 +1,7 @@
 //! Whole renders of synthetic recordings.
 
 mod damage;
+mod drift;
 mod file;
 mod material;
 mod room;
