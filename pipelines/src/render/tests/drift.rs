@@ -162,7 +162,9 @@ fn minute(path: &Path, from_s: u64, to: &Path) -> Decoded {
         .arg("-i")
         .arg(path)
         .args(["-t", "60", "-fps_mode", "passthrough"])
-        .args(["-c:v", "ffv1", "-c:a", "pcm_s16le"])
+        // Otherwise times are rounded to the usual distance of two pictures.
+        .args(["-enc_time_base", "-1"])
+        .args(["-c:v", "ffv1", "-c:a", "flac"])
         .arg(to)
         .status()
         .expect("ffmpeg is needed: apt-get install ffmpeg");

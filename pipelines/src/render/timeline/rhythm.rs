@@ -2,8 +2,8 @@ use std::collections::VecDeque;
 
 /// How long frames count for a rate, ns.
 const WINDOW_NS: i64 = 2_000_000_000;
-/// How much faster than a divider of the canvas's rate a source may be and still be taken for it.
-const TOLERANCE: f64 = 1.06;
+/// How much a source may differ from a divider of the canvas's rate and still be taken for it.
+const TOLERANCE: f64 = 0.06;
 
 /// The frame rate of one source, from the RTP times of its frames.
 #[derive(Clone, Debug, Default)]
@@ -86,15 +86,22 @@ impl Rhythm {
         self.slots_per_second
     }
 
-    /// Follows the rate of the fastest source.
+    /// Follows the rate of the fastest source. One that does not divide the canvas's rate moves
+    /// against any beat, so pictures are closer together then; what does not change costs little.
     pub fn follow(&mut self, fastest: Option<f64>) {
-        let divider = match fastest {
+        let wanted = match fastest {
             Some(rate) if rate > 0.0 => {
-                ((f64::from(self.frame_rate) / rate * TOLERANCE) as u64).clamp(1, 8)
+                let pictures = f64::from(self.frame_rate) / rate;
+                let divider = ((pictures * (1.0 + TOLERANCE)) as u64).clamp(1, 8);
+                let spacing = divider * SLOTS_PER_PICTURE;
+                if pictures / divider as f64 - 1.0 <= TOLERANCE {
+                    spacing
+                } else {
+                    spacing.min(self.close_spacing())
+                }
             }
-            _ => 1,
+            _ => SLOTS_PER_PICTURE,
         };
-        let wanted = divider * SLOTS_PER_PICTURE;
         if wanted != self.wanted {
             self.wanted = wanted;
             self.space(wanted);
@@ -217,7 +224,15 @@ mod tests {
         assert_eq!(spacing(30, 20.0), 2);
         assert_eq!(spacing(30, 25.0), 2);
         assert_eq!(spacing(30, 60.0), 2);
-        assert_eq!(spacing(30, 0.2), 16);
+    }
+
+    #[test]
+    fn a_source_that_keeps_no_beat_is_never_shown_far_off() {
+        for rate in [0.2, 2.0, 4.0, 7.0, 12.0, 13.0] {
+            assert_eq!(spacing(30, rate), 3, "{rate} frames in a second");
+        }
+        assert_eq!(spacing(30, 14.5), 4);
+        assert_eq!(spacing(30, 3.75), 16);
     }
 
     #[test]
