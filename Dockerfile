@@ -34,7 +34,9 @@ WORKDIR /opt/tapedeck
 # Listening on all addresses of the container needs a key, or TAPEDECK_AUTH_CLIENTS=open.
 ENV TAPEDECK_DATA_DIR=/data TAPEDECK_SERVER_HOST=0.0.0.0
 VOLUME /data
-EXPOSE 6080
+# REST interface and pages; media of WHIP publishers, who need the address of the host:
+# TAPEDECK_ROOMS_PUBLIC_ADDRESSES.
+EXPOSE 6080 6082/udp 6082/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD curl -fsS "http://127.0.0.1:${SERVER_PORT:-6080}/healthz" || exit 1
 # The processes of a recording cannot outlive the container, so a stop finishes the recordings.
