@@ -207,7 +207,7 @@ async fn in_server(
 async fn publish(options: &DemoOptions, server: &Server) -> Result<Vec<WhipPublisher>, DemoError> {
     let route = if options.tcp { Route::Tcp } else { Route::Udp };
     let mut publishers = Vec::new();
-    for (name, pitch, phase, hue) in [("Alice", 500, 0.0, 210), ("Bob", 900, 0.4, 30)] {
+    for (name, pitch, phase, hue) in [("Alice", 500, 0.0, 210), ("Bob", 900, 0.5, 30)] {
         let format = VideoFormat {
             frame_rate: 30,
             keyframe_interval: 30,
