@@ -29,7 +29,7 @@ test:
 	@scripts/prerequisites test --install
 	@scripts/test-dependencies
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked -- --test-threads=1
+	@CARGO="$(CARGO)" scripts/run-tests
 
 soak:
 	@scripts/prerequisites test --install
