@@ -16,7 +16,7 @@ use crate::control::{
 };
 use crate::job::CaptureJob;
 use crate::log::{LogError, LogEvent};
-use crate::process::{Journal, init_logging, now_wall_ns, read_job, redirect_output};
+use crate::process::{Journal, Place, now_wall_ns, start};
 use crate::sources::{Joined, RoomSource};
 
 use super::clock::RecordingClock;
@@ -24,9 +24,6 @@ use super::earlier::Earlier;
 use super::recorder::Recorder;
 use super::recording::Recording;
 use super::writer::{LogPlace, LogThread, log_failure};
-
-/// The most that the process says before its older output is dropped, bytes.
-const OUTPUT_CAP_BYTES: u64 = 4 << 20;
 
 /// How long the last snapshot of a process that has nothing more to do stays readable.
 const LINGER: Duration = Duration::from_secs(10);
@@ -37,34 +34,18 @@ const READING: Duration = Duration::from_millis(300);
 /// The `tapedeck capture` process: takes its job from standard input, ends when told to by its
 /// control socket, by its limits, or by SIGTERM.
 pub fn run() -> ExitCode {
-    let job: CaptureJob = match read_job() {
-        Ok(job) => job,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    if let Err(error) = std::fs::create_dir_all(&job.folder) {
-        return refuse(&format!("cannot create {}: {error}", job.folder.display()));
+    match start("capture", work_place) {
+        Ok((job, runtime)) => runtime.block_on(capture(job)),
+        Err(exit) => exit,
     }
-    if let Err(error) = redirect_output(&job.folder.join("capture.log"), OUTPUT_CAP_BYTES) {
-        // It goes on: a recording is worth more than its process log.
-        eprintln!("cannot write to the process log: {error}");
-    }
-    // Fails only when somebody else has begun logging, which serves as well.
-    let _ = init_logging(&job.recording_id, &job.room_name);
-    // Fails only when one is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
-    };
-    runtime.block_on(capture(job))
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("tapedeck capture: {why}");
-    ExitCode::FAILURE
+fn work_place(job: &CaptureJob) -> Place<'_> {
+    Place {
+        folder: &job.folder,
+        id: &job.recording_id,
+        room_name: &job.room_name,
+    }
 }
 
 /// The ways in which others reach the process.

@@ -1,7 +1,7 @@
 //! One published track: what the log knows of it, and the numbers about it.
 
 use crate::control::TrackStatus;
-use crate::log::{Codec, TrackInfo, TrackKind, TrackNumber, TrackSource};
+use crate::log::{Codec, TrackInfo, TrackKind, TrackNumber};
 use crate::sources::{Publication, TrackId};
 
 use super::timeline::Timeline;
@@ -53,9 +53,9 @@ impl Track {
         let codec = self.logged.map(|logged| logged.codec).or(publication.codec);
         TrackStatus {
             id: publication.id.to_string(),
-            kind: kind_name(publication.kind).to_owned(),
-            source: source_name(publication.source).to_owned(),
-            codec: codec_name(codec.unwrap_or(Codec::Unknown)).to_owned(),
+            kind: publication.kind.name().to_owned(),
+            source: publication.source.name().to_owned(),
+            codec: codec.unwrap_or(Codec::Unknown).name().to_owned(),
             width: self.width,
             height: self.height,
             layer: layer(&publication.id),
@@ -83,33 +83,5 @@ impl Track {
             clock_rate: clock_rate.unwrap_or(usual),
             muted: publication.muted,
         }
-    }
-}
-
-fn kind_name(kind: TrackKind) -> &'static str {
-    match kind {
-        TrackKind::Audio => "audio",
-        TrackKind::Video => "video",
-    }
-}
-
-fn source_name(source: TrackSource) -> &'static str {
-    match source {
-        TrackSource::Camera => "camera",
-        TrackSource::Microphone => "microphone",
-        TrackSource::ScreenShare => "screen_share",
-        TrackSource::ScreenShareAudio => "screen_share_audio",
-        TrackSource::Unknown => "unknown",
-    }
-}
-
-fn codec_name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Vp8 => "vp8",
-        Codec::H264 => "h264",
-        Codec::Vp9 => "vp9",
-        Codec::Av1 => "av1",
-        Codec::Opus => "opus",
-        Codec::Unknown => "unknown",
     }
 }

@@ -75,6 +75,16 @@ pub enum TrackKind {
     Video,
 }
 
+impl TrackKind {
+    /// As snapshots and clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrackSource {
@@ -84,6 +94,19 @@ pub enum TrackSource {
     ScreenShareAudio,
     #[serde(other)]
     Unknown,
+}
+
+impl TrackSource {
+    /// As snapshots and clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Microphone => "microphone",
+            Self::ScreenShare => "screen_share",
+            Self::ScreenShareAudio => "screen_share_audio",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,4 +119,18 @@ pub enum Codec {
     Opus,
     #[serde(other)]
     Unknown,
+}
+
+impl Codec {
+    /// As snapshots and clients call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vp8 => "vp8",
+            Self::H264 => "h264",
+            Self::Vp9 => "vp9",
+            Self::Av1 => "av1",
+            Self::Opus => "opus",
+            Self::Unknown => "unknown",
+        }
+    }
 }

@@ -8,6 +8,8 @@ mod logging;
 mod output;
 mod priority;
 mod random;
+#[cfg(feature = "capture")]
+mod start;
 
 pub use clock::*;
 pub use job_input::*;
@@ -16,3 +18,5 @@ pub use logging::*;
 pub use output::*;
 pub use priority::*;
 pub use random::*;
+#[cfg(feature = "capture")]
+pub use start::*;

@@ -10,13 +10,10 @@ use tokio::time::MissedTickBehavior;
 
 use crate::control::{CommandEnvelope, ControlServer, ProcessRole};
 use crate::job::RoomsJob;
-use crate::process::{init_logging, read_job, redirect_output};
+use crate::process::{Place, start};
 
 use super::host::Host;
 use super::media::{MediaNotice, MediaServer};
-
-/// The most that the process says before its older output is dropped, bytes.
-const OUTPUT_CAP_BYTES: u64 = 4 << 20;
 
 /// Time between two snapshots.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
@@ -28,27 +25,9 @@ const IDLE: Duration = Duration::from_secs(180);
 /// The `tapedeck rooms` process: takes its job from standard input, ends when told to by its control
 /// socket or by SIGTERM, when it has nothing to do, or when nobody looks after it any more.
 pub fn run() -> ExitCode {
-    let job: RoomsJob = match read_job() {
-        Ok(job) => job,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    if let Err(error) = std::fs::create_dir_all(&job.folder) {
-        return refuse(&format!("cannot create {}: {error}", job.folder.display()));
-    }
-    if let Err(error) = redirect_output(&job.folder.join("rooms.log"), OUTPUT_CAP_BYTES) {
-        // It goes on: publishers are worth more than a log.
-        eprintln!("cannot write to the process log: {error}");
-    }
-    // Fails only when somebody else has begun logging, which serves as well.
-    let _ = init_logging("rooms", "process");
-    // Fails only when one is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("cannot start the runtime: {error}")),
+    let (job, runtime) = match start("rooms", work_place) {
+        Ok(started) => started,
+        Err(exit) => return exit,
     };
     match runtime.block_on(serve(&job)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -59,9 +38,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn refuse(why: &str) -> ExitCode {
-    eprintln!("tapedeck rooms: {why}");
-    ExitCode::FAILURE
+fn work_place(job: &RoomsJob) -> Place<'_> {
+    Place {
+        folder: &job.folder,
+        id: "rooms",
+        room_name: "process",
+    }
 }
 
 /// Hosts rooms until there is a reason to end.

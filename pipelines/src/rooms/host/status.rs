@@ -1,5 +1,5 @@
 use crate::control::{ParticipantStatus, RoomStatus, RoomsSnapshot, TrackStatus};
-use crate::log::{Codec, TrackKind, TrackSource};
+use crate::log::Codec;
 
 use super::super::media::RoomTrack;
 use super::super::ports::Ports;
@@ -59,9 +59,9 @@ impl Host {
         let codec = received.and_then(|track| track.codec).or(known.codec);
         TrackStatus {
             id: known.id.clone(),
-            kind: kind_name(known.kind).to_owned(),
-            source: source_name(known.source).to_owned(),
-            codec: codec.map_or("", codec_name).to_owned(),
+            kind: known.kind.name().to_owned(),
+            source: known.source.name().to_owned(),
+            codec: codec.map_or("", Codec::name).to_owned(),
             width: known.width,
             height: known.height,
             layer: received.map_or("", Track::layer).to_owned(),
@@ -70,33 +70,5 @@ impl Host {
             bytes: received.map_or(0, |track| track.bytes),
             packets_lost: received.map_or(0, |track| track.packets_lost),
         }
-    }
-}
-
-fn kind_name(kind: TrackKind) -> &'static str {
-    match kind {
-        TrackKind::Audio => "audio",
-        TrackKind::Video => "video",
-    }
-}
-
-fn source_name(source: TrackSource) -> &'static str {
-    match source {
-        TrackSource::Camera => "camera",
-        TrackSource::Microphone => "microphone",
-        TrackSource::ScreenShare => "screen_share",
-        TrackSource::ScreenShareAudio => "screen_share_audio",
-        TrackSource::Unknown => "unknown",
-    }
-}
-
-fn codec_name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Vp8 => "vp8",
-        Codec::H264 => "h264",
-        Codec::Vp9 => "vp9",
-        Codec::Av1 => "av1",
-        Codec::Opus => "opus",
-        Codec::Unknown => "unknown",
     }
 }
