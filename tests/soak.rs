@@ -49,9 +49,16 @@ async fn drifting_sample_clocks_stay_in_sync_for_ten_minutes() {
     let started = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 120.0).await;
     let early = usage(&tapedeck).await;
+    println!("after 2 min: {early:?}");
+    for minute in [4, 6, 8] {
+        tapedeck
+            .wait_until(&started, f64::from(minute) * 60.0)
+            .await;
+        println!("after {minute} min: {:?}", usage(&tapedeck).await);
+    }
     tapedeck.wait_until(&started, LENGTH - 5.0).await;
     let late = usage(&tapedeck).await;
-    println!("after 2 min: {early:?}; after 10 min: {late:?}");
+    println!("after 10 min: {late:?}");
     for (early, late) in early.iter().zip(&late) {
         let grown = late.memory_mb - early.memory_mb;
         assert!(grown < 8.0, "memory grew by {grown:.1} MB");

@@ -32,6 +32,8 @@ pub struct Session<'a> {
     limiter: Limiter,
     /// Samples mixed so far.
     mixed: u64,
+    /// The scene has changed since the last picture.
+    rearranged: bool,
     /// The slot of the last encoded picture.
     encoded: Option<u64>,
 }
@@ -58,6 +60,7 @@ impl<'a> Session<'a> {
             rhythm: Rhythm::new(canvas.frame_rate),
             limiter: Limiter::default(),
             mixed: 0,
+            rearranged: false,
             encoded: None,
         })
     }
@@ -70,7 +73,7 @@ impl<'a> Session<'a> {
         // Even a recording that ended at once has one picture.
         let shortest = self.rhythm.time_of(SLOTS_PER_PICTURE);
         for slot in 0.. {
-            let (now, next) = (self.rhythm.time_of(slot), self.rhythm.time_of(slot + 1));
+            let next = self.rhythm.time_of(slot + 1);
             self.read(next)?;
             let end = self.follower.end_ns().map(|end| end.max(shortest));
             if end.is_some() && !finishing {
@@ -78,16 +81,18 @@ impl<'a> Session<'a> {
                 self.control
                     .update(true, |snapshot| snapshot.state = RenderState::Finishing);
             }
-            if end.is_some_and(|end| now >= end) {
-                break;
-            }
-            let last = end.filter(|&end| next >= end);
+            let last = end.filter(|&end| {
+                self.rhythm.permitted(slot) && self.rhythm.time_of(slot + SLOTS_PER_PICTURE) >= end
+            });
             if slot % SLOTS_PER_PICTURE == 0 || last.is_some() {
                 let ahead = self.rhythm.time_of(slot + SLOTS_PER_PICTURE) + SOUND_LEAD_NS;
                 self.sound(end.map_or(ahead, |end| end.min(ahead)))?;
             }
             self.picture(slot, last)?;
             self.tell(next);
+            if last.is_some() {
+                break;
+            }
         }
         self.encoder.finish()?;
         Ok(())
@@ -153,23 +158,25 @@ impl<'a> Session<'a> {
     /// encoded in any case and ends where the recording does, ns.
     fn picture(&mut self, slot: u64, last: Option<u64>) -> Result<(), RenderError> {
         let now = self.rhythm.time_of(slot);
-        let rearranged = self.room.advance(now) && self.compositor.arrange(self.room.scene());
+        self.rearranged |= self.room.advance(now) && self.compositor.arrange(self.room.scene());
         self.keep_time();
-        let mut changed = rearranged;
-        if rearranged || self.rhythm.due(slot) || self.would_miss_one(slot) {
+        let due = self.rhythm.due(slot);
+        let mut changed = self.rearranged && self.rhythm.permitted(slot);
+        if changed || due || self.would_miss_one(slot) {
+            self.rearranged = false;
             self.decode(now + self.rhythm.reach_ns());
             let room = &self.room;
             changed |= self.compositor.draw(|track| room.picture(track))?;
-        }
-        if changed {
-            self.rhythm.made(slot);
         }
         if let Some(error) = self.compositor.take_label_error() {
             self.control.warn("labels_missing", "", error.to_string());
         }
         let rate = self.rhythm.slots_per_second();
-        let stale = self.encoded.is_none_or(|encoded| slot - encoded >= rate);
+        let stale = self
+            .encoded
+            .is_none_or(|encoded| due && slot - encoded >= rate);
         if changed || stale || last.is_some() {
+            self.rhythm.made(slot);
             let end = last.unwrap_or_else(|| self.rhythm.time_of(slot + SLOTS_PER_PICTURE));
             self.encoder
                 .picture(self.compositor.canvas(), now, end.saturating_sub(now))?;

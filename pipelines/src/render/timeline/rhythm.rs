@@ -37,13 +37,18 @@ impl SourceRate {
 
 /// Slots in the time of one picture at the canvas's frame rate. A grid finer than the frame rate
 /// lets pictures fall between the frames of sources that are out of step with one another.
-pub const SLOTS_PER_PICTURE: u64 = 2;
+pub const SLOTS_PER_PICTURE: u64 = 4;
 /// A new place of the beat must be better by this much to be taken, slots.
 const WORTH_MOVING: f64 = 0.3;
-/// How far a picture may be from the frames in it, ns: farther off, lips and voice part visibly.
-const NEAR_ENOUGH_NS: f64 = 25e6;
+/// How far a picture may be from the frames in it, ns. What encoders and clocks add must stay
+/// within 25 ms with it: farther off, lips and voice part visibly. Two sources of 15 frames/s are
+/// never farther off than this.
+const NEAR_ENOUGH_NS: f64 = 21e6;
 /// What the frames of a steady source deviate from its beat, ns.
-const JITTER_NS: f64 = 4e6;
+const JITTER_NS: f64 = 3e6;
+/// The longest time between pictures that come closer together than the sources ask for, ns: no
+/// frame is more than half of it off.
+const CLOSE_NS: f64 = 50e6;
 
 /// Decides in which slots of the time grid a picture is due. The output is no faster than the
 /// fastest source, unless the sources are so far out of step that some would be shown too early or
@@ -113,9 +118,9 @@ impl Rhythm {
         self.beat %= spacing;
     }
 
-    /// The longest spacing at which no frame is farther from a picture than is near enough, slots.
+    /// The spacing of pictures for sources that share no beat, slots.
     fn close_spacing(&self) -> u64 {
-        let slots = (2.0 * NEAR_ENOUGH_NS / 1e9 * self.slots_per_second as f64) as u64;
+        let slots = (CLOSE_NS / 1e9 * self.slots_per_second as f64) as u64;
         slots.max(SLOTS_PER_PICTURE)
     }
 
@@ -218,21 +223,21 @@ mod tests {
 
     #[test]
     fn the_output_follows_the_fastest_source() {
-        assert_eq!(spacing(30, 15.0), 4);
-        assert_eq!(spacing(30, 15.6), 4);
-        assert_eq!(spacing(30, 10.1), 6);
-        assert_eq!(spacing(30, 20.0), 2);
-        assert_eq!(spacing(30, 25.0), 2);
-        assert_eq!(spacing(30, 60.0), 2);
+        assert_eq!(spacing(30, 15.0), 8);
+        assert_eq!(spacing(30, 15.6), 8);
+        assert_eq!(spacing(30, 10.1), 12);
+        assert_eq!(spacing(30, 20.0), 4);
+        assert_eq!(spacing(30, 25.0), 4);
+        assert_eq!(spacing(30, 60.0), 4);
     }
 
     #[test]
     fn a_source_that_keeps_no_beat_is_never_shown_far_off() {
         for rate in [0.2, 2.0, 4.0, 7.0, 12.0, 13.0] {
-            assert_eq!(spacing(30, rate), 3, "{rate} frames in a second");
+            assert_eq!(spacing(30, rate), 6, "{rate} frames in a second");
         }
-        assert_eq!(spacing(30, 14.5), 4);
-        assert_eq!(spacing(30, 3.75), 16);
+        assert_eq!(spacing(30, 14.5), 8);
+        assert_eq!(spacing(30, 3.75), 32);
     }
 
     #[test]
@@ -253,12 +258,12 @@ mod tests {
     fn pictures_are_due_in_steps() {
         let mut rhythm = Rhythm::new(30);
         rhythm.follow(Some(15.0));
-        let due: Vec<u64> = (0..12).filter(|&slot| rhythm.due(slot)).collect();
-        assert_eq!(due, [0, 4, 8]);
-        assert_eq!(rhythm.next_due(4), 8);
-        assert_eq!(rhythm.next_due(5), 8);
-        rhythm.made(7);
-        assert!(!rhythm.due(8), "too soon for 30 in a second");
+        let due: Vec<u64> = (0..24).filter(|&slot| rhythm.due(slot)).collect();
+        assert_eq!(due, [0, 8, 16]);
+        assert_eq!(rhythm.next_due(8), 16);
+        assert_eq!(rhythm.next_due(9), 16);
+        rhythm.made(14);
+        assert!(!rhythm.due(16), "too soon for 30 in a second");
         assert_eq!(rhythm.reach_ns(), 33_333_333);
     }
 
@@ -268,10 +273,10 @@ mod tests {
         rhythm.follow(Some(15.0));
         // One source: its frames are within half a slot of a picture.
         rhythm.align(&[50_000_000]);
-        assert!(rhythm.due(3));
+        assert!(rhythm.due(6));
         // Two that are apart: the picture falls between them.
         rhythm.align(&[1_000_000, 26_000_000]);
-        assert!(rhythm.due(1));
+        assert!(rhythm.due(2));
         // Apart across the end of a period.
         rhythm.align(&[3_000_000, 65_000_000]);
         assert!(rhythm.due(0));
@@ -303,9 +308,29 @@ mod tests {
     }
 
     #[test]
+    fn no_steady_source_is_shown_far_off() {
+        for second in 0..66 {
+            for third in second..66 {
+                let frames = [0, second * 1_000_000, third * 1_000_000];
+                let mut rhythm = Rhythm::new(30);
+                rhythm.follow(Some(15.0));
+                rhythm.align(&frames);
+                let slots = rhythm.farthest(&frames, rhythm.beat, rhythm.spacing);
+                // In pictures closer together a frame is shown in the next that comes.
+                let off_ms = if rhythm.spacing == rhythm.wanted {
+                    slots * 1000.0 / 120.0
+                } else {
+                    rhythm.period_ns() as f64 / 2e6
+                };
+                assert!(off_ms <= 25.1, "{off_ms} ms at {second} and {third} ms");
+            }
+        }
+    }
+
+    #[test]
     fn slots_do_not_drift_from_whole_seconds() {
         let rhythm = Rhythm::new(30);
-        assert_eq!(rhythm.time_of(60 * 36_000), 36_000_000_000_000);
-        assert_eq!(rhythm.time_of(1), 16_666_666);
+        assert_eq!(rhythm.time_of(120 * 36_000), 36_000_000_000_000);
+        assert_eq!(rhythm.time_of(1), 8_333_333);
     }
 }
