@@ -9,7 +9,7 @@ use harness::livekit::Livekit;
 use harness::publisher::{Publisher, PublisherOptions};
 use harness::tapedeck::{self, Tapedeck};
 use tapedeck_pipelines::control::PROTOCOL_VERSION;
-use tapedeck_pipelines::job::{Canvas, OutputSettings, RenderJob, VideoEncoder};
+use tapedeck_pipelines::job::{Canvas, GapStyle, OutputSettings, RenderJob, VideoEncoder};
 
 /// Renders the log in `log` by hand, in a folder of its own.
 fn render(log: &Path, folder: PathBuf) -> PathBuf {
@@ -40,6 +40,7 @@ fn render(log: &Path, folder: PathBuf) -> PathBuf {
         },
         lag_ms: 1_500,
         log_is_final: true,
+        gaps: GapStyle::default(),
     };
     let mut child = tapedeck::command()
         .arg("render")

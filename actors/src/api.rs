@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
-use tapedeck_pipelines::job::{CaptureLimits, OutputSettings, RoomsSettings};
+use tapedeck_pipelines::job::{CaptureLimits, GapStyle, OutputSettings, RoomsSettings};
 
 use crate::{Manifest, RecordingState, RoomError, SourceKind};
 
@@ -23,6 +23,8 @@ pub struct RecorderSettings {
     pub rooms: RoomsSettings,
     /// How far a render stays behind, ms.
     pub render_lag_ms: u64,
+    /// What a file shows where nothing was captured.
+    pub gaps: GapStyle,
     /// Recordings that may be live or rendering at once.
     pub max_recordings: usize,
     /// How long a start may take.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tapedeck_pipelines::control::{EndReason, OutputFile, Warning};
+use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Warning};
 use tapedeck_pipelines::job::OutputSettings;
 
 /// The version of the manifest's layout.
@@ -52,6 +52,11 @@ pub struct Manifest {
     pub metadata: Option<serde_json::Value>,
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// Where not everything was captured.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    #[serde(default)]
+    pub pauses: Vec<Pause>,
     /// The finished file, once rendered.
     #[serde(default)]
     pub file: Option<OutputFile>,
@@ -67,7 +72,10 @@ impl Manifest {
     /// key is started.
     pub fn is_live(&self) -> bool {
         match self.state {
-            RecordingState::Starting | RecordingState::Active | RecordingState::Interrupted => true,
+            RecordingState::Starting
+            | RecordingState::Active
+            | RecordingState::Paused
+            | RecordingState::Interrupted => true,
             RecordingState::Ending => self.ended_at.is_none(),
             _ => false,
         }
@@ -82,6 +90,8 @@ pub enum RecordingState {
     Starting,
     /// Capture is in the room.
     Active,
+    /// Capture is in the room and writes nothing, on request.
+    Paused,
     /// Capture is gone and being restarted.
     Interrupted,
     /// The log is being sealed or is sealed; the rest is being rendered.
@@ -103,6 +113,7 @@ impl fmt::Display for RecordingState {
         f.write_str(match self {
             Self::Starting => "starting",
             Self::Active => "active",
+            Self::Paused => "paused",
             Self::Interrupted => "interrupted",
             Self::Ending => "ending",
             Self::Uploading => "uploading",

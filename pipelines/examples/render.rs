@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tapedeck_pipelines::control::PROTOCOL_VERSION;
-use tapedeck_pipelines::job::{Canvas, OutputSettings, RenderJob, VideoEncoder};
+use tapedeck_pipelines::job::{Canvas, GapStyle, OutputSettings, RenderJob, VideoEncoder};
 use tapedeck_pipelines::render::{RenderControl, render, run_job};
 
 fn main() -> ExitCode {
@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         },
         lag_ms: 1_500,
         log_is_final: true,
+        gaps: GapStyle::default(),
     };
     let begun = Instant::now();
     let control = RenderControl::default();

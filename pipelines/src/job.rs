@@ -192,6 +192,20 @@ pub struct RenderJob {
     pub lag_ms: u64,
     /// Whether the log grows no more, though it may lack its end record.
     pub log_is_final: bool,
+    /// What the file shows where nothing was captured.
+    #[serde(default)]
+    pub gaps: GapStyle,
+}
+
+/// What a file shows where nothing was captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GapStyle {
+    /// A notice and silence: seconds in the file stay seconds of recording time.
+    #[default]
+    Notice,
+    /// Nothing: the file jumps over it.
+    Cut,
 }
 
 /// What an MP4 looks and sounds like.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
-use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, GapStyle, OutputSettings};
 use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
 
 use crate::config::{Livekit, Settings, rooms};
@@ -232,6 +232,7 @@ fn recorder_settings(settings: &Settings, data_dir: &Path) -> Result<RecorderSet
         },
         rooms: rooms::settings(&settings.rooms)?,
         render_lag_ms: recording.render_lag_ms,
+        gaps: GapStyle::default(),
         max_recordings: recording.max_recordings,
         start_timeout: Duration::from_secs(recording.start_timeout_s),
         stop_timeout: Duration::from_secs(recording.stop_timeout_s),

@@ -309,6 +309,7 @@ async fn server(folder: &Path) -> Outcome {
         rooms: Default::default(),
         limits,
         render_lag_ms: 1_500,
+        gaps: tapedeck_pipelines::job::GapStyle::default(),
         max_recordings: 10,
         start_timeout: Duration::from_secs(20),
         stop_timeout: Duration::from_secs(60),

@@ -135,6 +135,8 @@ impl Recorder {
                 .unwrap_or(self.inner.services.settings.limits.max_duration_ms),
             metadata: request.metadata.clone(),
             warnings: Vec::new(),
+            gaps: Vec::new(),
+            pauses: Vec::new(),
             file: None,
             capture_socket: socket(Role::Capture),
             render_socket: socket(Role::Render),

@@ -60,6 +60,7 @@ pub fn render(
         settings: manifest.output.clone(),
         lag_ms: settings.render_lag_ms,
         log_is_final,
+        gaps: settings.gaps,
     };
     launch(Role::Render, manifest, &job, settings, folder)
 }

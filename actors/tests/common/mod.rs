@@ -15,7 +15,7 @@ use futures_util::stream::BoxStream;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
-    Canvas, CaptureLimits, OutputSettings, Secret, Source, VideoEncoder,
+    Canvas, CaptureLimits, GapStyle, OutputSettings, Secret, Source, VideoEncoder,
 };
 use tapedeck_storage::{DiskStore, RecordingMetadata, RecordingStore, StoreError, StoredObject};
 use tokio::time::{Instant, sleep};
@@ -54,6 +54,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
             server_lost_timeout_ms: 1_000,
         },
         render_lag_ms: 1_500,
+        gaps: GapStyle::default(),
         max_recordings: 100,
         start_timeout: Duration::from_secs(20),
         stop_timeout: Duration::from_secs(60),

@@ -76,6 +76,8 @@ impl Earlier {
             LogEvent::RecordingEnded { reason } => self.ended = Some(reason),
             LogEvent::TrackMuted { .. }
             | LogEvent::TrackUnmuted { .. }
+            | LogEvent::Paused
+            | LogEvent::Resumed { .. }
             | LogEvent::Gap { .. }
             | LogEvent::Unknown => {}
         }

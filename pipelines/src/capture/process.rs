@@ -238,7 +238,11 @@ fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Opt
         Command::Stop { reason } => (Ok(()), Some(*reason)),
         Command::Leave => (Ok(()), Some(EndReason::Stopped)),
         Command::Snapshot => (Ok(()), None),
-        Command::Finish | Command::Whip { .. } | Command::Unknown => (Err(unknown_command()), None),
+        Command::Pause
+        | Command::Resume
+        | Command::Finish
+        | Command::Whip { .. }
+        | Command::Unknown => (Err(unknown_command()), None),
     };
     control.server.reply(&envelope.id, answer);
     reason

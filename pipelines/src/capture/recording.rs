@@ -135,9 +135,11 @@ impl Recording {
                 self.publish(control);
                 (Ok(()), Next::GoOn)
             }
-            Command::Finish | Command::Whip { .. } | Command::Unknown => {
-                (Err(unknown_command()), Next::GoOn)
-            }
+            Command::Pause
+            | Command::Resume
+            | Command::Finish
+            | Command::Whip { .. }
+            | Command::Unknown => (Err(unknown_command()), Next::GoOn),
         };
         control.server.reply(&envelope.id, answer);
         next

@@ -17,6 +17,10 @@ pub struct CommandEnvelope {
 pub enum Command {
     /// Capture: write the end record, seal the log, stay in the room.
     Stop { reason: EndReason },
+    /// Capture: write no media from now on and let recording time stand still; stay in the room.
+    Pause,
+    /// Capture: go on after a pause.
+    Resume,
     /// Capture: leave the room and exit. Seals first when that was not done. Rooms: close all
     /// connections and exit.
     Leave,
@@ -104,6 +108,8 @@ pub enum CaptureState {
     Recording,
     /// The connection is lost; the log is open, recording time goes on.
     Reconnecting,
+    /// In the room, the log is open, no media is written and recording time stands still.
+    Paused,
     /// The log is complete.
     Sealed,
     /// It never got into the room, or could not write the log; see `failure`.
@@ -191,6 +197,35 @@ pub struct CaptureSnapshot {
     pub log_bytes: u64,
     /// Times the connection was resumed or made anew.
     pub reconnects: u32,
+    /// What is missing, as the log tells it, also of earlier processes of this recording; in the
+    /// order of time.
+    pub gaps: Vec<Gap>,
+    /// All pauses, also of earlier processes of this recording; in the order of time.
+    pub pauses: Vec<Pause>,
+}
+
+/// A stretch of recording time in which not everything was captured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gap {
+    /// Recording time, ms.
+    pub from_ms: u64,
+    /// Recording time, ms.
+    pub to_ms: u64,
+    /// `capture_restarted`, `connection_lost`, `packets_lost`, `disk_slow`, `stalled`.
+    pub reason: String,
+}
+
+/// A stretch of time that was left out on request. Recording time stands still meanwhile.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pause {
+    /// Recording time at which it stood still, ms.
+    pub at_ms: u64,
+    /// When it was paused, Unix ms.
+    pub from: i64,
+    /// When it went on, Unix ms; none while it is paused, or when it ended so.
+    pub to: Option<i64>,
 }
 
 /// A participant of a live session.

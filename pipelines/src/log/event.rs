@@ -37,6 +37,12 @@ pub enum LogEvent {
     TrackUnmuted {
         track: TrackNumber,
     },
+    /// Recording time stands still from here on; no media follows before `Resumed`.
+    Paused,
+    /// Recording time goes on after it stood still for so long.
+    Resumed {
+        paused_ns: u64,
+    },
     /// Nothing was captured between these two points of recording time.
     Gap {
         from_ns: u64,

@@ -68,6 +68,7 @@ fn status(state: RecordingState) -> &'static str {
     match state {
         RecordingState::Starting => "starting",
         RecordingState::Active | RecordingState::Interrupted => "active",
+        RecordingState::Paused => "paused",
         RecordingState::Ending | RecordingState::Uploading => "ending",
         RecordingState::Complete => "complete",
         RecordingState::LimitReached => "limit_reached",

@@ -40,7 +40,9 @@ pub fn recording(manifest: &Manifest) -> Value {
 fn livekit_status(state: RecordingState) -> &'static str {
     match state {
         RecordingState::Starting => "EGRESS_STARTING",
-        RecordingState::Active | RecordingState::Interrupted => "EGRESS_ACTIVE",
+        RecordingState::Active | RecordingState::Paused | RecordingState::Interrupted => {
+            "EGRESS_ACTIVE"
+        }
         RecordingState::Ending | RecordingState::Uploading => "EGRESS_ENDING",
         RecordingState::Complete => "EGRESS_COMPLETE",
         RecordingState::LimitReached => "EGRESS_LIMIT_REACHED",

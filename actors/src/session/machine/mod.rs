@@ -117,7 +117,7 @@ impl Machine {
                 self.render = Render::new(false);
                 actions.push(Action::SetTimer(Timer::Start, self.start_timeout));
             }
-            Active | Interrupted => actions.push(Action::Attach(Role::Render)),
+            Active | Paused | Interrupted => actions.push(Action::Attach(Role::Render)),
             Ending => {
                 if !self.log_is_final {
                     actions.extend(self.ask_for_seal());
@@ -162,7 +162,9 @@ impl Machine {
 
     fn capture_said(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
         match snapshot.state {
-            CaptureState::Recording | CaptureState::Reconnecting => self.in_room(snapshot, now),
+            CaptureState::Recording | CaptureState::Paused | CaptureState::Reconnecting => {
+                self.in_room(snapshot, now)
+            }
             CaptureState::Sealed => {
                 let mut actions = self.in_room(snapshot, now);
                 let ended_at = snapshot.ended_at_ms.unwrap_or(now);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Clip;
 use crate::control::{EndReason, PROTOCOL_VERSION};
-use crate::job::{Canvas, LogSettings, OutputSettings, RenderJob, VideoEncoder};
+use crate::job::{Canvas, GapStyle, LogSettings, OutputSettings, RenderJob, VideoEncoder};
 use crate::log::{
     Body, Codec, Frame, LogEvent, LogWriter, Record, SenderReport, TrackInfo, TrackKind,
     TrackNumber, TrackSource,
@@ -280,5 +280,6 @@ pub fn job(folder: &Path) -> RenderJob {
         },
         lag_ms: 1_500,
         log_is_final: true,
+        gaps: GapStyle::default(),
     }
 }

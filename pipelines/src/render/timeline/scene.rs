@@ -75,6 +75,8 @@ impl Scene {
             LogEvent::TrackMuted { track } => self.set_muted(*track, true),
             LogEvent::TrackUnmuted { track } => self.set_muted(*track, false),
             LogEvent::RecordingStarted { .. }
+            | LogEvent::Paused
+            | LogEvent::Resumed { .. }
             | LogEvent::Gap { .. }
             | LogEvent::RecordingEnded { .. }
             | LogEvent::Unknown => return false,

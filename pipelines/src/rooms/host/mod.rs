@@ -119,7 +119,11 @@ impl Host {
                 self.control.reply(&id, Ok(()));
                 return true;
             }
-            Command::Stop { .. } | Command::Finish | Command::Unknown => {
+            Command::Stop { .. }
+            | Command::Pause
+            | Command::Resume
+            | Command::Finish
+            | Command::Unknown => {
                 let error = "the rooms process does not know this command; it knows whip, leave \
                              and snapshot";
                 self.control.reply(&id, Err(error.to_owned()));
