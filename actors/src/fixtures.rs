@@ -24,6 +24,8 @@ pub fn manifest() -> Manifest {
         max_duration_ms: 3_600_000,
         metadata: None,
         warnings: Vec::new(),
+        gaps: Vec::new(),
+        pauses: Vec::new(),
         file: None,
         capture_socket: None,
         render_socket: None,
