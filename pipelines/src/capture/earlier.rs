@@ -76,6 +76,7 @@ impl Earlier {
             LogEvent::RecordingEnded { reason } => self.ended = Some(reason),
             LogEvent::TrackMuted { .. }
             | LogEvent::TrackUnmuted { .. }
+            | LogEvent::BootClock { .. }
             | LogEvent::Paused
             | LogEvent::Resumed { .. }
             | LogEvent::Gap { .. }

@@ -13,6 +13,14 @@ pub enum LogEvent {
         room_name: String,
         room_id: String,
     },
+    /// Ties recording time to a clock that outlives the process: the next one tells by it how long
+    /// nobody wrote.
+    BootClock {
+        /// Drawn by the kernel at each start of the machine; empty when unknown.
+        boot_id: String,
+        /// Time since the machine was started, also while it slept, ns.
+        boot_ns: u64,
+    },
     ParticipantJoined {
         participant: String,
         identity: String,

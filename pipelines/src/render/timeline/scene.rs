@@ -75,6 +75,7 @@ impl Scene {
             LogEvent::TrackMuted { track } => self.set_muted(*track, true),
             LogEvent::TrackUnmuted { track } => self.set_muted(*track, false),
             LogEvent::RecordingStarted { .. }
+            | LogEvent::BootClock { .. }
             | LogEvent::Paused
             | LogEvent::Resumed { .. }
             | LogEvent::Gap { .. }
