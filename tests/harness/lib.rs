@@ -8,6 +8,7 @@ pub mod content;
 pub mod findings;
 pub mod http;
 pub mod livekit;
+pub mod oracle;
 pub mod ports;
 pub mod proxy;
 pub mod publisher;
