@@ -79,6 +79,8 @@ impl Earlier {
             | LogEvent::BootClock { .. }
             | LogEvent::Paused
             | LogEvent::Resumed { .. }
+            | LogEvent::ConnectionLost
+            | LogEvent::ConnectionRestored
             | LogEvent::Gap { .. }
             | LogEvent::Unknown => {}
         }

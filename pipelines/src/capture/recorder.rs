@@ -134,6 +134,7 @@ impl Recorder {
             SourceEvent::Restored {
                 media_lost_since, ..
             } => {
+                event(sink, now, LogEvent::ConnectionRestored);
                 if let Some(since) = media_lost_since {
                     let from_ns = self.clock.at(since);
                     self.gaps.restored(from_ns, now.time_ns, "connection_lost");
@@ -147,6 +148,7 @@ impl Recorder {
             }
             SourceEvent::Interrupted => {
                 self.gaps.interrupted(now.time_ns);
+                event(sink, now, LogEvent::ConnectionLost);
                 Reaction::Nothing
             }
             SourceEvent::Ended(_) => Reaction::Nothing,

@@ -51,6 +51,11 @@ pub enum LogEvent {
     Resumed {
         paused_ns: u64,
     },
+    /// The connection to the room is lost: media may be missing from here on, until the next frame
+    /// or until some time after `ConnectionRestored`.
+    ConnectionLost,
+    /// The connection to the room is back.
+    ConnectionRestored,
     /// Nothing was captured between these two points of recording time.
     Gap {
         from_ns: u64,

@@ -3,6 +3,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::RenderControl;
+use super::leaps::Leaps;
+use super::timeline::{Absences, Notice};
+use crate::job::GapStyle;
 use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record};
 use crate::process::now_wall_ns;
 
@@ -12,13 +15,18 @@ const POLL: Duration = Duration::from_millis(30);
 /// than one by one: caches stay warm and threads wake seldom.
 const EDGE_WAIT: Duration = Duration::from_millis(200);
 
-/// Reads the log as far as it is asked to, waiting for capture where it must.
+/// Reads the log as far as it is asked to, waiting for capture where it must. What it hands over
+/// is in file time.
 pub struct Follower<'a> {
     reader: LogReader,
     control: &'a RenderControl,
     log_is_final: bool,
     /// The first record beyond what was asked for.
     held: Option<Record>,
+    leaps: Leaps,
+    absences: Absences,
+    /// Recording time stands still.
+    paused: bool,
     newest_ns: u64,
     newest_wall_ns: i64,
     end_ns: Option<u64>,
@@ -30,6 +38,7 @@ impl<'a> Follower<'a> {
         folder: &Path,
         control: &'a RenderControl,
         log_is_final: bool,
+        gaps: GapStyle,
     ) -> Result<Self, LogError> {
         let reader = loop {
             let is_final = log_is_final || control.finish_requested();
@@ -43,13 +52,16 @@ impl<'a> Follower<'a> {
             control,
             log_is_final,
             held: None,
+            leaps: Leaps::new(gaps),
+            absences: Absences::default(),
+            paused: false,
             newest_ns: 0,
             newest_wall_ns: now_wall_ns(),
             end_ns: None,
         })
     }
 
-    /// Hands over all records up to `limit_ns` of recording time. What is handed over depends on
+    /// Hands over all records up to `limit_ns` of file time. What is handed over depends on
     /// the log alone, never on how fast it grows.
     pub fn read_until(
         &mut self,
@@ -63,9 +75,18 @@ impl<'a> Follower<'a> {
             // Asked before reading: what was written until then is seen.
             let is_final = self.log_is_final || self.control.finish_requested();
             match self.reader.next()? {
-                Next::Record(record) => {
+                Next::Record(mut record) => {
+                    for event in self.leaps.place(&mut record).into_iter().flatten() {
+                        take(event);
+                    }
+                    self.absences.read(&record);
                     self.newest_ns = self.newest_ns.max(record.time_ns);
                     self.newest_wall_ns = record.wall_ns;
+                    match record.body {
+                        Body::Event(LogEvent::Paused) => self.paused = true,
+                        Body::Event(LogEvent::Resumed { .. }) => self.paused = false,
+                        _ => {}
+                    }
                     if let Body::Event(LogEvent::RecordingEnded { .. }) = record.body {
                         self.end_ns = Some(record.time_ns);
                     } else if record.time_ns <= limit_ns {
@@ -88,20 +109,26 @@ impl<'a> Follower<'a> {
         Ok(())
     }
 
-    /// Where recording time ended, once the end has been read, ns.
+    /// What the file shows at a moment for want of anything captured; moments must not go backwards.
+    pub fn notice(&mut self, now_ns: u64) -> Option<Notice> {
+        self.absences.notice(now_ns)
+    }
+
+    /// Where the file ends, once the log's end has been read, ns.
     pub fn end_ns(&self) -> Option<u64> {
         self.end_ns.filter(|_| self.held.is_none())
     }
 
-    /// Recording time of the newest record read, ns.
+    /// File time of the newest record read, ns.
     pub fn newest_ns(&self) -> u64 {
         self.newest_ns
     }
 
-    /// Recording time of the live edge, ns: of the present while the log grows, else of the
-    /// newest record read.
+    /// File time of the live edge, ns: of the present while the log grows, else of the newest
+    /// record read.
     pub fn edge_ns(&self) -> u64 {
-        if self.log_is_final || self.end_ns.is_some() || self.control.finish_requested() {
+        let ended = self.log_is_final || self.end_ns.is_some() || self.control.finish_requested();
+        if ended || self.paused {
             return self.newest_ns;
         }
         let since = now_wall_ns().saturating_sub(self.newest_wall_ns);

@@ -10,6 +10,7 @@ pub mod mp4;
 mod control;
 mod decode;
 mod follower;
+mod leaps;
 mod output;
 mod picture;
 mod process;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use super::decode::is_supported;
 use super::picture::{Picture, VideoTrack};
 use super::sound::AudioTrack;
-use super::timeline::{ParticipantClock, Scene};
+use super::timeline::{ParticipantClock, Placing, Scene, Stretches};
 use crate::log::{Body, Frame, LogEvent, Record, TrackInfo, TrackKind, TrackNumber};
 
 /// The room as the log tells it: media and clocks in the order of arrival, who is shown in file
@@ -12,6 +12,7 @@ use crate::log::{Body, Frame, LogEvent, Record, TrackInfo, TrackKind, TrackNumbe
 pub struct Room {
     scene: Scene,
     clocks: HashMap<String, ParticipantClock>,
+    stretches: Stretches,
     pub video: BTreeMap<TrackNumber, VideoTrack>,
     pub audio: BTreeMap<TrackNumber, AudioTrack>,
     owners: HashMap<TrackNumber, String>,
@@ -24,7 +25,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// Takes a record in the order of the log. Sound is mixed up to sample `mixed` already.
+    /// Takes a record in the order of the log, its time in file time. Sound is mixed up to sample `mixed` already.
     /// Returns a track that cannot be decoded.
     pub fn read(&mut self, record: Record, mixed: u64) -> Option<TrackInfo> {
         let arrival_ns = i64::try_from(record.time_ns).unwrap_or(i64::MAX);
@@ -33,11 +34,11 @@ impl Room {
             Body::SenderReport(report) => {
                 let owner = self.owners.get(&report.track);
                 if let Some(clock) = owner.and_then(|owner| self.clocks.get_mut(owner)) {
-                    clock.report(report, arrival_ns);
+                    clock.report(report, self.stretches.running(arrival_ns));
                 }
             }
             Body::Event(event) => {
-                let unsupported = self.notice(&event, mixed);
+                let unsupported = self.notice(&event, arrival_ns, mixed);
                 self.events.push_back((record.time_ns, event));
                 return unsupported;
             }
@@ -96,31 +97,21 @@ impl Room {
             .reduce(f64::max)
     }
 
-    /// Runs `work` on each video track with the function that places its RTP times.
-    pub fn each_video<'a>(
-        &'a mut self,
-        mut work: impl FnMut(TrackNumber, &'a mut VideoTrack, &dyn Fn(i64) -> Option<i64>),
-    ) {
+    /// Runs `work` on each video track with what places its frames.
+    pub fn each_video(&mut self, mut work: impl FnMut(TrackNumber, &mut VideoTrack, Placing)) {
         let (clocks, owners) = (&self.clocks, &self.owners);
         for (&number, track) in &mut self.video {
             let clock = owners.get(&number).and_then(|owner| clocks.get(owner));
-            work(number, track, &|rtp| {
-                clock.and_then(|clock| clock.place(number, rtp))
-            });
+            work(number, track, Placing::new(number, clock, &self.stretches));
         }
     }
 
-    /// Runs `work` on each audio track with the function that places its RTP times.
-    pub fn each_audio<'a>(
-        &'a mut self,
-        mut work: impl FnMut(TrackNumber, &'a mut AudioTrack, &dyn Fn(i64) -> Option<i64>),
-    ) {
+    /// Runs `work` on each audio track with what places its packets.
+    pub fn each_audio(&mut self, mut work: impl FnMut(TrackNumber, &mut AudioTrack, Placing)) {
         let (clocks, owners) = (&self.clocks, &self.owners);
         for (&number, track) in &mut self.audio {
             let clock = owners.get(&number).and_then(|owner| clocks.get(owner));
-            work(number, track, &|rtp| {
-                clock.and_then(|clock| clock.place(number, rtp))
-            });
+            work(number, track, Placing::new(number, clock, &self.stretches));
         }
     }
 
@@ -136,19 +127,20 @@ impl Room {
         let number = frame.track;
         let owner = self.owners.get(&number);
         if let Some(clock) = owner.and_then(|owner| self.clocks.get_mut(owner)) {
-            clock.arrival(number, arrival_ns, frame.rtp);
+            clock.arrival(number, self.stretches.running(arrival_ns), frame.rtp);
         }
+        let stretch = self.stretches.current();
         if let Some(video) = self.video.get_mut(&number) {
-            video.receive(frame, arrival_ns);
+            video.receive(frame, arrival_ns, stretch);
         } else if let Some(audio) = self.audio.get_mut(&number)
             && !self.muted.contains(&number)
         {
-            audio.receive(frame, arrival_ns);
+            audio.receive(frame, arrival_ns, stretch);
         }
     }
 
     /// What an event means for the media that follow it in the log.
-    fn notice(&mut self, event: &LogEvent, mixed: u64) -> Option<TrackInfo> {
+    fn notice(&mut self, event: &LogEvent, at_ns: i64, mixed: u64) -> Option<TrackInfo> {
         match event {
             LogEvent::TrackAdded(info) => return self.add(info, mixed),
             LogEvent::TrackMuted { track } => {
@@ -164,6 +156,8 @@ impl Room {
                 let tracks = self.tracks_of(participant);
                 self.ended.extend(tracks);
             }
+            LogEvent::Paused => self.stretches.end(at_ns),
+            LogEvent::Resumed { paused_ns } => self.stretches.begin(at_ns, *paused_ns),
             _ => {}
         }
         None

@@ -46,7 +46,8 @@ impl<'a> Session<'a> {
         fragmented: &Path,
     ) -> Result<Self, RenderError> {
         let canvas = job.settings.canvas;
-        let follower = Follower::open(&job.folder.join("log"), control, job.log_is_final)?;
+        let follower =
+            Follower::open(&job.folder.join("log"), control, job.log_is_final, job.gaps)?;
         let compositor = Compositor::new(canvas.width, canvas.height)?;
         let encoder = Encoder::new(&job.settings, compositor.canvas(), fragmented)?;
         Ok(Self {
@@ -128,7 +129,7 @@ impl<'a> Session<'a> {
         let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
         let control = self.control;
         self.room
-            .each_audio(|number, track, place| match track.due(until, place) {
+            .each_audio(|number, track, placing| match track.due(until, placing) {
                 Ok(Some(task)) => {
                     tasks.push(task);
                     numbers.push(number);
@@ -159,6 +160,7 @@ impl<'a> Session<'a> {
     fn picture(&mut self, slot: u64, last: Option<u64>) -> Result<(), RenderError> {
         let now = self.rhythm.time_of(slot);
         self.rearranged |= self.room.advance(now) && self.compositor.arrange(self.room.scene());
+        self.rearranged |= self.compositor.interrupt(self.follower.notice(now));
         self.keep_time();
         let due = self.rhythm.due(slot);
         let mut changed = self.rearranged && self.rhythm.permitted(slot);
@@ -191,9 +193,9 @@ impl<'a> Session<'a> {
         let fastest = self.room.fastest(newest);
         self.rhythm.follow(fastest);
         let mut frames = Vec::new();
-        self.room.each_video(|_, track, place| {
+        self.room.each_video(|_, track, placing| {
             if track.frames_per_second(newest).is_some() {
-                frames.extend(track.next_frame(place));
+                frames.extend(track.next_frame(placing));
             }
         });
         self.rhythm.align(&frames);
@@ -209,8 +211,8 @@ impl<'a> Session<'a> {
         let now = i64::try_from(self.rhythm.time_of(slot) + reach).unwrap_or(i64::MAX);
         let later = i64::try_from(self.rhythm.time_of(next) + reach).unwrap_or(i64::MAX);
         let mut missed = false;
-        self.room.each_video(|_, track, place| {
-            missed |= track.pending(now, place) >= 1 && track.pending(later, place) >= 2;
+        self.room.each_video(|_, track, placing| {
+            missed |= track.pending(now, placing) >= 1 && track.pending(later, placing) >= 2;
         });
         missed
     }
@@ -220,8 +222,8 @@ impl<'a> Session<'a> {
         let until = i64::try_from(until_ns).unwrap_or(i64::MAX);
         let control = self.control;
         let (mut tasks, mut numbers): (Vec<Task>, Vec<_>) = (Vec::new(), Vec::new());
-        self.room.each_video(|number, track, place| {
-            match track.due(until, place) {
+        self.room.each_video(|number, track, placing| {
+            match track.due(until, placing) {
                 Ok(Some(task)) => {
                     tasks.push(task);
                     numbers.push(number);

@@ -3,12 +3,14 @@
 //! Everything is in the canvas's colours: 8-bit I420, BT.601, limited range (black 16, white 235).
 
 mod label;
+mod notice;
 mod overlay;
 mod placeholder;
 mod surface;
 mod text;
 
 pub use label::label;
+pub use notice::notice;
 pub use overlay::{I420Mut, Overlay};
 pub use placeholder::{I420Picture, PLACEHOLDER_BACKGROUND, placeholder};
 

@@ -26,7 +26,7 @@ pub struct I420Picture {
 pub const PLACEHOLDER_BACKGROUND: [u8; 3] = [48, 130, 127];
 
 /// The same as red, green and blue.
-const BACKGROUND: (f64, f64, f64) = (0.139, 0.148, 0.162);
+pub(super) const BACKGROUND: (f64, f64, f64) = (0.139, 0.148, 0.162);
 /// Colours of the disc; a name always gets the same one.
 const DISCS: [(f64, f64, f64); 8] = [
     (0.33, 0.42, 0.58),
@@ -126,7 +126,8 @@ fn disc_of(name: &str) -> usize {
     hash as usize % DISCS.len()
 }
 
-fn picture(pixels: &[Pixel], width: u32, height: u32) -> I420Picture {
+/// Pixels of a drawing without transparent parts, of even sides.
+pub(super) fn picture(pixels: &[Pixel], width: u32, height: u32) -> I420Picture {
     let columns = width as usize;
     let y = pixels.iter().map(|pixel| pixel.luma()).collect();
     let mut u = Vec::with_capacity(pixels.len() / 4);

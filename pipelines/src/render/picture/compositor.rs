@@ -1,16 +1,21 @@
 use super::canvas::Canvas;
 use super::view::View;
 use super::{Picture, PictureError};
+use crate::layout::Rect;
 use crate::layout::arrange;
 use crate::log::TrackNumber;
-use crate::render::labels::LabelError;
-use crate::render::timeline::Scene;
+use crate::render::labels::{LabelError, notice};
+use crate::render::timeline::{Notice, Scene};
 
 /// Keeps the canvas as the room looks like, drawing only what changed.
 pub struct Compositor {
     canvas: Canvas,
     /// Screen shares, then participants.
     views: Vec<View>,
+    /// What hides the room.
+    notice: Option<Notice>,
+    /// Whether it is drawn, if there is one.
+    notice_drawn: bool,
     label_error: Option<LabelError>,
 }
 
@@ -20,6 +25,8 @@ impl Compositor {
         Ok(Self {
             canvas: Canvas::new(width, height)?,
             views: Vec::new(),
+            notice: None,
+            notice_drawn: false,
             label_error: None,
         })
     }
@@ -54,16 +61,50 @@ impl Compositor {
             }
         }
         if changed {
-            let whole = crate::layout::Rect {
-                x: 0,
-                y: 0,
-                width,
-                height,
-            };
-            self.canvas.clear(whole);
-            self.views.iter_mut().for_each(View::forget);
+            self.empty();
         }
         changed
+    }
+
+    /// Hides the room behind a notice, or shows it again. Returns whether that changes anything.
+    pub fn interrupt(&mut self, notice: Option<Notice>) -> bool {
+        if self.notice == notice {
+            return false;
+        }
+        self.notice = notice;
+        self.empty();
+        true
+    }
+
+    fn empty(&mut self) {
+        let whole = self.whole();
+        self.canvas.clear(whole);
+        self.views.iter_mut().for_each(View::forget);
+        self.notice_drawn = false;
+    }
+
+    fn whole(&self) -> Rect {
+        let (width, height) = (self.canvas.info().width(), self.canvas.info().height());
+        Rect {
+            x: 0,
+            y: 0,
+            width,
+            height,
+        }
+    }
+
+    fn draw_notice(&mut self, shown: Notice) -> bool {
+        if std::mem::replace(&mut self.notice_drawn, true) {
+            return false;
+        }
+        let whole = self.whole();
+        match notice(shown.seconds, whole.width, whole.height) {
+            Ok(picture) => self.canvas.draw(&picture, whole),
+            Err(error) => {
+                self.label_error.get_or_insert(error);
+            }
+        }
+        true
     }
 
     /// Draws the pictures that are new. Returns whether the canvas changed.
@@ -71,6 +112,9 @@ impl Compositor {
         &mut self,
         picture_of: impl Fn(TrackNumber) -> Option<&'a Picture>,
     ) -> Result<bool, PictureError> {
+        if let Some(notice) = self.notice {
+            return Ok(self.draw_notice(notice));
+        }
         let mut changed = false;
         for view in &mut self.views {
             let picture = view

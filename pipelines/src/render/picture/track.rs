@@ -8,7 +8,7 @@ use gstreamer_video as gst_video;
 use crate::log::{Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task, coded_size};
-use crate::render::timeline::{SourceRate, rtp_to_ns};
+use crate::render::timeline::{Placing, SourceRate, rtp_to_ns};
 
 /// The largest picture that is decoded, pixels a side.
 const SIDE_LIMIT: u32 = 4_096;
@@ -44,6 +44,8 @@ pub struct VideoTrack {
     need_keyframe: bool,
     replay: Replay,
     damaged_since: Option<i64>,
+    /// The stretch of the file that the last frame belongs to.
+    stretch: usize,
     /// Frames that arrived before are decoded but not shown.
     shown_from_ns: i64,
     picture: Option<Picture>,
@@ -59,7 +61,9 @@ pub struct VideoTrack {
 
 struct Queued {
     frame: Frame,
+    /// In file time.
     arrival_ns: i64,
+    stretch: usize,
 }
 
 /// The frames since the last key frame.
@@ -83,6 +87,7 @@ impl VideoTrack {
             need_keyframe: true,
             replay: Replay::default(),
             damaged_since: None,
+            stretch: 0,
             shown_from_ns: i64::MIN,
             picture: None,
             serial: 0,
@@ -110,15 +115,20 @@ impl VideoTrack {
         self.rate.per_second().filter(|_| fresh && !self.given_up)
     }
 
-    /// Takes a frame in order of arrival.
-    pub fn receive(&mut self, frame: Frame, arrival_ns: i64) {
+    /// Takes a frame in order of arrival, which is in file time, and the stretch of the file that
+    /// it was received in.
+    pub fn receive(&mut self, frame: Frame, arrival_ns: i64, stretch: usize) {
         self.rate.count(rtp_to_ns(frame.rtp, self.info.clock_rate));
         self.last_arrival_ns = arrival_ns;
         if self.given_up {
             return;
         }
         self.queued_bytes += frame.payload.len();
-        self.queue.push_back(Queued { frame, arrival_ns });
+        self.queue.push_back(Queued {
+            frame,
+            arrival_ns,
+            stretch,
+        });
         if self.queued_bytes > QUEUE_LIMIT {
             self.queue.clear();
             self.queued_bytes = 0;
@@ -142,31 +152,27 @@ impl VideoTrack {
     }
 
     /// How many of the frames that wait are due by a point of recording time, counted up to two.
-    pub fn pending(&self, until_ns: i64, place: impl Fn(i64) -> Option<i64>) -> usize {
+    pub fn pending(&self, until_ns: i64, placing: Placing) -> usize {
         self.queue
             .iter()
             .take(2)
-            .take_while(|queued| due_at(queued, &place) <= until_ns)
+            .take_while(|queued| due_at(queued, placing) <= until_ns)
             .count()
     }
 
     /// Recording time of the next frame, ns.
-    pub fn next_frame(&self, place: impl Fn(i64) -> Option<i64>) -> Option<i64> {
-        Some(due_at(self.queue.front()?, place))
+    pub fn next_frame(&self, placing: Placing) -> Option<i64> {
+        Some(due_at(self.queue.front()?, placing))
     }
 
-    /// What has to be decoded for the picture of `until_ns`; `place` gives the recording time of
-    /// RTP time. The answer goes to [`VideoTrack::decoded`].
-    pub fn due(
-        &mut self,
-        until_ns: i64,
-        place: impl Fn(i64) -> Option<i64>,
-    ) -> Result<Option<Task>, DecodeError> {
+    /// What has to be decoded for the picture of `until_ns`. The answer goes to
+    /// [`VideoTrack::decoded`].
+    pub fn due(&mut self, until_ns: i64, placing: Placing) -> Result<Option<Task>, DecodeError> {
         let mut input = self.replayed();
         while self
             .queue
             .front()
-            .is_some_and(|queued| due_at(queued, &place) <= until_ns)
+            .is_some_and(|queued| due_at(queued, placing) <= until_ns)
         {
             let Some(queued) = self.queue.pop_front() else {
                 break;
@@ -233,7 +239,13 @@ impl VideoTrack {
 
     /// Decides whether a frame goes to the decoder, and whether its picture may be shown.
     fn admit(&mut self, queued: &Queued) -> Option<bool> {
-        let Queued { frame, arrival_ns } = queued;
+        let Queued {
+            frame,
+            arrival_ns,
+            stretch,
+        } = queued;
+        // What came while time was left out is missing, whatever else is told.
+        let contiguous = frame.contiguous && *stretch == self.stretch;
         if frame.payload.is_empty() {
             return None;
         }
@@ -244,13 +256,14 @@ impl VideoTrack {
             self.need_keyframe = true;
             return None;
         }
+        self.stretch = *stretch;
         if frame.keyframe {
             self.need_keyframe = false;
             self.damaged_since = None;
             self.replay = Replay::default();
         } else if self.need_keyframe {
             return None;
-        } else if !frame.contiguous {
+        } else if !contiguous {
             self.damaged_since.get_or_insert(*arrival_ns);
         }
         self.replay.keep(&frame.payload);
@@ -321,11 +334,17 @@ impl Replay {
 }
 
 /// When a frame is due: in its place, though not so early that what the log tells of the track's
-/// clock cannot be known yet, and not so late that a single wrong RTP time holds up the rest.
-fn due_at(queued: &Queued, place: impl Fn(i64) -> Option<i64>) -> i64 {
+/// clock cannot be known yet, not so late that a single wrong RTP time holds up the rest, and
+/// before the file jumps.
+fn due_at(queued: &Queued, placing: Placing) -> i64 {
     let earliest = queued.arrival_ns.saturating_sub(HOLD_NS);
     let latest = queued.arrival_ns.saturating_add(HOLD_NS);
-    place(queued.frame.rtp).map_or(earliest, |time| time.clamp(earliest, latest))
+    let bounds = placing.bounds(queued.stretch);
+    placing
+        .place(queued.frame.rtp, queued.stretch)
+        .map_or(earliest, |time| time.clamp(earliest, latest))
+        .min(bounds.end.saturating_sub(1))
+        .max(bounds.start)
 }
 
 #[cfg(test)]

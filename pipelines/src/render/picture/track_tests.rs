@@ -4,13 +4,12 @@ use super::*;
 use crate::log::{Codec, TrackKind, TrackSource};
 use crate::render::decode::DecodeWorker;
 use crate::render::testing::{Look, video};
+use crate::render::timeline::{ParticipantClock, Stretches};
 
 const MS: i64 = 1_000_000;
 
-/// A track that got all frames of a clip of 15 frames in a second, one key frame at its beginning;
-/// arrival is capture.
-fn track(codec: Codec) -> VideoTrack {
-    let info = TrackInfo {
+fn info(codec: Codec) -> TrackInfo {
+    TrackInfo {
         track: 1,
         id: "TR_1".into(),
         participant: "PA_1".into(),
@@ -19,7 +18,21 @@ fn track(codec: Codec) -> VideoTrack {
         codec,
         clock_rate: 90_000,
         muted: false,
-    };
+    }
+}
+
+/// A clock on which RTP time is recording time.
+fn clock() -> ParticipantClock {
+    let mut clock = ParticipantClock::default();
+    clock.add_track(&info(Codec::Vp8));
+    clock.arrival(1, 0, 0);
+    clock
+}
+
+/// A track that got all frames of a clip of 15 frames in a second, one key frame at its beginning;
+/// arrival is capture.
+fn track(codec: Codec) -> VideoTrack {
+    let info = info(codec);
     let look = Look {
         codec,
         ..Look::default()
@@ -33,14 +46,17 @@ fn track(codec: Codec) -> VideoTrack {
             rtp: (piece.time_ns * 90_000 / 1_000_000_000) as i64,
             payload: piece.data.into(),
         };
-        track.receive(frame, piece.time_ns as i64);
+        track.receive(frame, piece.time_ns as i64, 0);
     }
     track
 }
 
 fn due(track: &mut VideoTrack, until_ms: i64) -> Task {
     track
-        .due(until_ms * MS, |rtp| Some(rtp_to_ns(rtp, 90_000)))
+        .due(
+            until_ms * MS,
+            Placing::new(1, Some(&clock()), &Stretches::default()),
+        )
         .unwrap()
         .unwrap()
 }
@@ -90,7 +106,10 @@ fn an_error_in_the_replay_waits_for_a_key_frame() {
         1_140,
         DecodeError::Failed("broken again".into()),
     );
-    let due = track.due(2_000 * MS, |rtp| Some(rtp_to_ns(rtp, 90_000)));
+    let due = track.due(
+        2_000 * MS,
+        Placing::new(1, Some(&clock()), &Stretches::default()),
+    );
     assert!(
         due.unwrap().is_none(),
         "no frame is of use without a key frame"

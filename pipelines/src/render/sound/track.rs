@@ -1,16 +1,17 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gstreamer as gst;
 
 use super::stretch::stretch;
-use super::track_sound::{TrackSound, fade_in, fade_out};
+use super::track_sound::{TrackSound, clip, fade_in, fade_out};
 use super::{RATE, Stereo};
 use crate::log::{Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task};
-use crate::render::timeline::{AudioPlacement, Placed, opus_samples};
+use crate::render::timeline::{AudioPlacement, Placed, Placing, opus_samples};
 
 /// What an Opus encoder delays sound by, samples (`OPUS_GET_LOOKAHEAD` of libopus at 48 kHz).
 const OPUS_DELAY: i64 = 312;
@@ -27,13 +28,17 @@ pub struct AudioTrack {
     placement: AudioPlacement,
     sound: TrackSound,
     quiet: bool,
+    /// The stretch of the file that the last packet belongs to.
+    stretch: usize,
     /// What the decoder is asked for at the moment.
     planned: Vec<Plan>,
 }
 
 struct Packet {
     rtp: i64,
+    /// In file time.
     arrival_ns: i64,
+    stretch: usize,
     payload: Bytes,
 }
 
@@ -44,7 +49,11 @@ enum Plan {
         length: i64,
         ends: bool,
     },
-    Packet(Placed),
+    Packet {
+        placed: Placed,
+        /// Samples that the packet's stretch of the file fills.
+        bounds: Range<i64>,
+    },
 }
 
 impl AudioTrack {
@@ -59,6 +68,7 @@ impl AudioTrack {
             placement: AudioPlacement::default(),
             sound,
             quiet: true,
+            stretch: 0,
             planned: Vec::new(),
         }
     }
@@ -67,14 +77,16 @@ impl AudioTrack {
         &self.info
     }
 
-    /// Takes a packet in order of arrival.
-    pub fn receive(&mut self, frame: Frame, arrival_ns: i64) {
+    /// Takes a packet in order of arrival, which is in file time, and the stretch of the file that
+    /// it was received in.
+    pub fn receive(&mut self, frame: Frame, arrival_ns: i64, stretch: usize) {
         if self.queue.len() >= QUEUE_LIMIT {
             self.queue.pop_front();
         }
         self.queue.push_back(Packet {
             rtp: frame.rtp,
             arrival_ns,
+            stretch,
             payload: frame.payload,
         });
     }
@@ -84,25 +96,27 @@ impl AudioTrack {
         self.queue.is_empty() && self.sound.is_empty()
     }
 
-    /// What has to be decoded for the mix up to sample `until`; `place` gives the recording time
-    /// of RTP time, ns. The answer goes to [`AudioTrack::decoded`].
-    pub fn due(
-        &mut self,
-        until: u64,
-        place: impl Fn(i64) -> Option<i64>,
-    ) -> Result<Option<Task>, DecodeError> {
+    /// What has to be decoded for the mix up to sample `until`. The answer goes to
+    /// [`AudioTrack::decoded`].
+    pub fn due(&mut self, until: u64, placing: Placing) -> Result<Option<Task>, DecodeError> {
         let mut input = Vec::new();
         while let Some(packet) = self.queue.front() {
-            let Some(time_ns) = place(packet.rtp) else {
+            let Some(time_ns) = placing.place(packet.rtp, packet.stretch) else {
                 break;
             };
+            if packet.stretch != self.stretch {
+                self.stretch = packet.stretch;
+                self.placement.cut();
+            }
+            let bounds = placing.bounds(packet.stretch);
             // A single wrong RTP time must not hold up the rest.
             let latest = packet.arrival_ns.saturating_add(HOLD_NS);
             let target = samples(time_ns.min(latest)) - OPUS_DELAY;
             let needed = self
                 .placement
                 .needed_from(target)
-                .max(samples(packet.arrival_ns - HOLD_NS));
+                .max(samples(packet.arrival_ns - HOLD_NS))
+                .min(samples(bounds.end).saturating_sub(1));
             if needed > until as i64 {
                 break;
             }
@@ -124,7 +138,10 @@ impl AudioTrack {
                 });
                 input.push(Input::Lost(placed.conceal as u64 * 1_000_000_000 / RATE));
             }
-            self.planned.push(Plan::Packet(placed));
+            self.planned.push(Plan::Packet {
+                placed,
+                bounds: samples(bounds.start)..samples(bounds.end),
+            });
             input.push(Input::Frame(packet.payload));
         }
         if input.is_empty() {
@@ -158,7 +175,7 @@ impl AudioTrack {
                     }
                     self.sound.write(position, &sound);
                 }
-                Plan::Packet(placed) => {
+                Plan::Packet { placed, bounds } => {
                     let peak = sound
                         .iter()
                         .flatten()
@@ -167,8 +184,9 @@ impl AudioTrack {
                     if placed.fresh {
                         fade_in(&mut sound);
                     }
-                    self.sound
-                        .write(placed.position, &stretch(sound, placed.length as usize));
+                    let mut sound = stretch(sound, placed.length as usize);
+                    let position = clip(&mut sound, placed.position, bounds);
+                    self.sound.write(position, &sound);
                 }
             }
         }

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use super::Stereo;
 
@@ -23,6 +24,9 @@ impl TrackSound {
             return;
         };
         let gap = position.saturating_sub(end).max(0) as usize;
+        if gap > 0 {
+            fade_tail(&mut self.samples);
+        }
         self.samples.extend(std::iter::repeat_n([0.0; 2], gap));
         self.samples.extend(sound);
     }
@@ -31,12 +35,8 @@ impl TrackSound {
     /// that ends within is faded out.
     pub fn mix_into(&mut self, mix: &mut [Stereo]) {
         let count = self.samples.len();
-        if count > 0 && count < mix.len() {
-            let fade = FADE.min(count);
-            for (step, sample) in self.samples.iter_mut().rev().take(fade).enumerate() {
-                let gain = step as f32 / fade as f32;
-                *sample = sample.map(|value| value * gain);
-            }
+        if count < mix.len() {
+            fade_tail(&mut self.samples);
         }
         let take = count.min(mix.len());
         for (sum, sample) in mix.iter_mut().zip(self.samples.drain(..take)) {
@@ -74,10 +74,37 @@ pub fn fade_in(sound: &mut [Stereo]) {
 /// Fades the end of sound that nothing follows.
 pub fn fade_out(sound: &mut [Stereo]) {
     let fade = FADE.min(sound.len());
-    for (step, sample) in sound.iter_mut().rev().take(fade).enumerate() {
+    fade_down(sound.iter_mut().rev().take(fade), fade);
+}
+
+fn fade_tail(sound: &mut VecDeque<Stereo>) {
+    let fade = FADE.min(sound.len());
+    fade_down(sound.iter_mut().rev().take(fade), fade);
+}
+
+/// Fades samples that come last first.
+fn fade_down<'a>(samples: impl Iterator<Item = &'a mut Stereo>, fade: usize) {
+    for (step, sample) in samples.enumerate() {
         let gain = step as f32 / fade as f32;
         *sample = sample.map(|value| value * gain);
     }
+}
+
+/// Cuts off what of sound at a position lies beyond some bounds, and fades where it was cut.
+/// Returns the position of the rest.
+pub fn clip(sound: &mut Vec<Stereo>, position: i64, bounds: Range<i64>) -> i64 {
+    let length = sound.len() as i64;
+    let kept = bounds.end.saturating_sub(position).clamp(0, length);
+    if kept < length {
+        sound.truncate(kept as usize);
+        fade_out(sound);
+    }
+    let early = bounds.start.saturating_sub(position).clamp(0, kept);
+    if early > 0 {
+        sound.drain(..early as usize);
+        fade_in(sound);
+    }
+    position + early
 }
 
 #[cfg(test)]
@@ -95,6 +122,19 @@ mod tests {
         let mut rest = vec![[0.0; 2]; 100];
         sound.mix_into(&mut rest);
         assert_eq!(rest[99], [0.5, 0.25]);
+    }
+
+    #[test]
+    fn sound_stays_within_its_bounds() {
+        let mut sound = vec![[1.0; 2]; 960];
+        assert_eq!(clip(&mut sound, 100, i64::MIN..i64::MAX), 100);
+        assert_eq!(sound.len(), 960);
+        assert_eq!(clip(&mut sound, 100, 400..1_000), 400);
+        assert_eq!(sound.len(), 600);
+        assert_eq!((sound[0], sound[599]), ([0.0; 2], [0.0; 2]));
+        assert_eq!(sound[300], [1.0; 2]);
+        clip(&mut sound, 2_000, 400..1_000);
+        assert!(sound.is_empty());
     }
 
     #[test]

@@ -16,6 +16,8 @@ const MS: u64 = 1_000_000;
 #[derive(Default)]
 pub struct RoomLog {
     records: Vec<(u64, Body)>,
+    /// Stretches in which nothing was captured, not even a tick, ms.
+    absences: Vec<std::ops::Range<u64>>,
 }
 
 /// Somebody who publishes, and how the network treats it. Times in ms.
@@ -179,6 +181,28 @@ impl RoomLog {
         }
     }
 
+    /// Pauses the recording from a moment on: what arrived meanwhile is missing, and what comes
+    /// after moves to that moment, ms.
+    pub fn pause(&mut self, at_ms: u64, length_ms: u64) {
+        let (at, length) = (at_ms * MS, length_ms * MS);
+        self.records
+            .retain(|(time, _)| !(at..at + length).contains(time));
+        for (time, _) in &mut self.records {
+            if *time >= at + length {
+                *time -= length;
+            }
+        }
+        self.event(at_ms, LogEvent::Paused);
+        self.event(at_ms, LogEvent::Resumed { paused_ns: length });
+    }
+
+    /// Loses everything of a stretch, ms.
+    pub fn lose(&mut self, stretch: std::ops::Range<u64>) {
+        self.records
+            .retain(|(time, _)| !stretch.contains(&(*time / MS)));
+        self.absences.push(stretch);
+    }
+
     /// Lets all sender reports of a track tell the same time, ns.
     pub fn set_reports(&mut self, track: TrackNumber, ntp_ns: i64) {
         for (_, body) in &mut self.records {
@@ -232,7 +256,9 @@ impl RoomLog {
             .filter(|(time, _)| *time <= end)
             .cloned()
             .collect();
-        records.extend((1..=end_ms / 100).map(|tick| (tick * 100 * MS, Body::Tick)));
+        let ticks = (1..=end_ms / 100).map(|tick| tick * 100);
+        let captured = |tick: &u64| !self.absences.iter().any(|absence| absence.contains(tick));
+        records.extend(ticks.filter(captured).map(|tick| (tick * MS, Body::Tick)));
         records.sort_by_key(|&(time, _)| time);
         let ended = LogEvent::RecordingEnded {
             reason: EndReason::Stopped,

@@ -3,7 +3,9 @@
 mod damage;
 mod drift;
 mod file;
+mod gaps;
 mod material;
+mod pauses;
 mod room;
 mod sound;
 
@@ -12,6 +14,7 @@ use std::path::Path;
 use super::testing::{Decoded, RoomLog, job, median, percentile};
 use super::{RenderControl, render};
 use crate::control::{OutputFile, RenderState};
+use crate::job::RenderJob;
 use crate::layout::{Rect, arrange};
 
 fn tile(index: usize, of: usize) -> Rect {
@@ -25,8 +28,12 @@ fn rendered(log: &RoomLog, end_ms: u64) -> (Decoded, OutputFile) {
 }
 
 fn render_in(folder: &Path) -> (Decoded, OutputFile) {
+    render_job(&job(folder))
+}
+
+fn render_job(job: &RenderJob) -> (Decoded, OutputFile) {
     let control = RenderControl::default();
-    let output = render(&job(folder), &control).unwrap();
+    let output = render(job, &control).unwrap();
     assert_eq!(control.snapshot().state, RenderState::Finished);
     if let Ok(kept) = std::env::var("TAPEDECK_KEEP_RENDERS") {
         let name = std::thread::current()

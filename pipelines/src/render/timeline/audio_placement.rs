@@ -100,6 +100,11 @@ impl AudioPlacement {
         Some(placed)
     }
 
+    /// The next packet does not go on from the one before: time was left out between them.
+    pub fn cut(&mut self) {
+        *self = Self::default();
+    }
+
     /// From which sample on a packet that should be heard at `target` is needed: where the sound
     /// before it ends, as a short gap is concealed from there.
     pub fn needed_from(&self, target: i64) -> i64 {

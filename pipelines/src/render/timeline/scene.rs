@@ -5,7 +5,7 @@ use crate::log::{LogEvent, TrackInfo, TrackKind, TrackNumber, TrackSource};
 /// Who is in the room at a moment, and with which tracks.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
-    /// In order of joining.
+    /// In order of joining; who comes back gets the place of before.
     participants: Vec<Participant>,
     tracks: BTreeMap<TrackNumber, SceneTrack>,
 }
@@ -15,6 +15,7 @@ struct Participant {
     id: String,
     identity: String,
     name: String,
+    here: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +59,13 @@ impl Scene {
                 }
             }
             LogEvent::ParticipantLeft { participant } => {
-                self.participants.retain(|other| &other.id != participant);
+                for left in self
+                    .participants
+                    .iter_mut()
+                    .filter(|p| &p.id == participant)
+                {
+                    left.here = false;
+                }
                 self.tracks
                     .retain(|_, track| &track.info.participant != participant);
             }
@@ -78,6 +85,8 @@ impl Scene {
             | LogEvent::BootClock { .. }
             | LogEvent::Paused
             | LogEvent::Resumed { .. }
+            | LogEvent::ConnectionLost
+            | LogEvent::ConnectionRestored
             | LogEvent::Gap { .. }
             | LogEvent::RecordingEnded { .. }
             | LogEvent::Unknown => return false,
@@ -102,10 +111,11 @@ impl Scene {
             .collect()
     }
 
-    /// Participants in order of joining.
+    /// Participants in order of joining first.
     pub fn participants(&self) -> Vec<Tile> {
         self.participants
             .iter()
+            .filter(|participant| participant.here)
             .map(|participant| Tile {
                 kind: TileKind::Participant(participant.id.clone()),
                 label: participant.label(),
@@ -142,8 +152,17 @@ impl Scene {
             id: id.into(),
             identity: identity.into(),
             name: name.into(),
+            here: true,
         };
-        match self.participants.iter_mut().find(|other| other.id == id) {
+        let known = self.participants.iter().position(|other| other.id == id);
+        let back = || {
+            let left = |other: &Participant| !other.here && other.identity == identity;
+            self.participants.iter().position(left)
+        };
+        match known
+            .or_else(back)
+            .map(|index| &mut self.participants[index])
+        {
             Some(known) => *known = joined,
             None => self.participants.push(joined),
         }
@@ -250,6 +269,23 @@ mod tests {
         ]);
         assert_eq!(scene.participants().len(), 1);
         assert!(scene.screen_shares().is_empty());
+    }
+
+    #[test]
+    fn who_comes_back_as_another_participant_gets_the_same_place() {
+        let mut scene = scene(&[joined("a", "A"), joined("b", "B")]);
+        scene.apply(&LogEvent::ParticipantLeft {
+            participant: "a".into(),
+        });
+        scene.apply(&LogEvent::ParticipantJoined {
+            participant: "a2".into(),
+            identity: "a-identity".into(),
+            name: "A".into(),
+        });
+        let tiles = scene.participants();
+        let kinds: Vec<&TileKind> = tiles.iter().map(|tile| &tile.kind).collect();
+        let expected = ["a2", "b"].map(|id| TileKind::Participant(id.into()));
+        assert_eq!(kinds, [&expected[0], &expected[1]]);
     }
 
     #[test]
