@@ -7,7 +7,7 @@ use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
 use tapedeck_pipelines::job::{CaptureLimits, GapStyle, OutputSettings, RoomsSettings};
 
-use crate::{Manifest, RecordingState, RoomError, SourceKind};
+use crate::{DiskSpace, Manifest, RecordingState, RoomError, SourceKind};
 
 /// What the actors need to know.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct RecorderSettings {
     pub render_lag_ms: u64,
     /// What a file shows where nothing was captured.
     pub gaps: GapStyle,
+    /// Where this server listens: told to others that want the same data folder.
+    pub address: String,
+    /// With less free space on the disk of the data folder no recording is begun, bytes.
+    pub min_free_bytes: u64,
     /// Recordings that may be live or rendering at once.
     pub max_recordings: usize,
     /// How long a start may take.
@@ -61,6 +65,8 @@ pub enum StartError {
     Room(#[from] RoomError),
     #[error("{0}")]
     Capacity(String),
+    #[error("{0}")]
+    DiskFull(DiskSpace),
     #[error("the recording was stopped before it began")]
     Stopped,
     #[error("capture was not in the room within {0} s")]

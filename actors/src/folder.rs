@@ -1,23 +1,19 @@
 //! Where everything is in the data folder.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, flock};
 use tapedeck_pipelines::control::Role;
 use tapedeck_storage::durable;
 
+use crate::DiskSpace;
+use crate::lock::{FolderLock, LockError};
+
 /// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
 const LONGEST_SOCKET_PATH: usize = 107;
-
-/// How long a lock is waited for. A server that was killed while it started a child leaves it to that
-/// child until its program begins (`fork`, then `execve` closes the file).
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `run/`
 /// for sockets, `index/` for the index.
@@ -61,45 +57,33 @@ impl DataFolder {
     }
 
     /// Keeps other servers away from this folder for as long as the lock lives. Waits for up to two
-    /// seconds.
+    /// seconds. `address` is where this server listens.
     ///
     /// # Errors
-    /// Another server has it.
-    pub fn lock(&self) -> io::Result<FolderLock> {
-        let path = self.root.join("lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)?;
-        let give_up_at = Instant::now() + LOCK_PATIENCE;
-        loop {
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(FolderLock { _file: file }),
-                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < give_up_at => {
-                    thread::sleep(Duration::from_millis(20));
-                }
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    return Err(io::Error::new(
-                        ErrorKind::WouldBlock,
-                        format!(
-                            "another server uses the data folder {}: stop it or choose another folder",
-                            self.root.display()
-                        ),
-                    ));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// Another server has it; the error names it.
+    pub fn lock(&self, address: &str) -> io::Result<FolderLock> {
+        FolderLock::take(&self.root.join("lock"), address).map_err(|error| {
+            let kind = match error {
+                LockError::Held(_) => ErrorKind::WouldBlock,
+                LockError::Failed(_) => ErrorKind::Other,
+            };
+            io::Error::new(
+                kind,
+                format!("{error}: end that process or choose another folder"),
+            )
+        })
     }
 
-    /// Bytes that a recording can still use.
+    /// The room on its disk; `needed_bytes` shall be free.
     ///
     /// # Errors
     /// Those of the operating system.
-    pub fn free_bytes(&self) -> io::Result<u64> {
+    pub fn space(&self, needed_bytes: u64) -> io::Result<DiskSpace> {
         let status = rustix::fs::statvfs(&self.root)?;
-        Ok(status.f_bavail.saturating_mul(status.f_frsize))
+        Ok(DiskSpace {
+            free_bytes: status.f_bavail.saturating_mul(status.f_frsize),
+            needed_bytes,
+        })
     }
 
     pub fn index(&self) -> PathBuf {
@@ -208,12 +192,6 @@ impl DataFolder {
     }
 }
 
-/// Held while a server uses a data folder.
-#[derive(Debug)]
-pub struct FolderLock {
-    _file: File,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,15 +232,5 @@ mod tests {
         for socket in [folder.rooms_socket(), folder.rooms_media_socket()] {
             assert!(socket.as_os_str().len() <= LONGEST_SOCKET_PATH);
         }
-    }
-
-    #[test]
-    fn one_server_at_a_time() {
-        let root = tempfile::tempdir().unwrap();
-        let folder = DataFolder::prepare(root.path()).unwrap();
-        let first = folder.lock().unwrap();
-        assert_eq!(folder.lock().unwrap_err().kind(), ErrorKind::WouldBlock);
-        drop(first);
-        folder.lock().unwrap();
     }
 }

@@ -13,6 +13,7 @@ mod common;
 #[cfg(test)]
 mod fixtures;
 mod folder;
+mod lock;
 mod manifest;
 mod naming;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod rooms;
 mod rooms_process;
 mod services;
 mod session;
+mod space;
 mod state;
 mod supervision;
 mod uploader;
@@ -33,3 +35,4 @@ pub use api::*;
 pub use manifest::*;
 pub use recorder::Recorder;
 pub use rooms::*;
+pub use space::DiskSpace;

@@ -82,6 +82,16 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// Whether its folder must keep more than the manifest: what is captured and not delivered.
+    pub fn keeps_folder(&self) -> bool {
+        match self.state {
+            RecordingState::Failed => self.started_at.is_some(),
+            state => !state.is_final(),
+        }
+    }
+}
+
 /// The state of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

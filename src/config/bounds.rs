@@ -39,13 +39,14 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         auth,
         livekit,
         rooms,
+        data,
         recording,
         video,
         audio,
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 24] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 25] = [
         ("server.port", server.port.into(), 1..=65_535),
         (
             "server.max_body_bytes",
@@ -73,6 +74,7 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             rooms.max_publishers as u64,
             1..=10_000,
         ),
+        ("data.min_free_mb", data.min_free_mb, 0..=1_000_000_000),
         (
             "recording.max_recordings",
             recording.max_recordings as u64,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use tapedeck_actors::SourceKind;
-use tapedeck_pipelines::job::{Secret, VideoEncoder};
+use tapedeck_pipelines::job::{GapStyle, Secret, VideoEncoder};
 
 /// The secret of `livekit-server --dev`, which everybody knows.
 const WELL_KNOWN_SECRET: &str = "secret";
@@ -32,8 +32,21 @@ pub struct Server {
     pub port: u16,
     /// The largest request body, bytes.
     pub max_body_bytes: usize,
-    /// How long Ctrl-C waits for running recordings, s.
+    /// What SIGTERM does.
+    pub on_sigterm: OnTerminate,
+    /// How long running recordings are waited for when they are finished, s.
     pub finish_timeout_s: u64,
+}
+
+/// What the server does with running recordings when it is told to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTerminate {
+    /// They go on without it; the next server takes them over.
+    #[default]
+    HandOver,
+    /// They are stopped, rendered and delivered first.
+    Finish,
 }
 
 /// Who may call.
@@ -96,6 +109,8 @@ pub struct Rooms {
 pub struct Data {
     /// The data folder, relative to the working directory or absolute.
     pub dir: String,
+    /// With less free space on its disk no recording is begun, MB (1,000,000 bytes).
+    pub min_free_mb: u64,
 }
 
 /// Where finished recordings are kept.
@@ -121,6 +136,8 @@ pub struct Recording {
     pub sync_interval_ms: u64,
     /// How far a render stays behind the live edge, ms.
     pub render_lag_ms: u64,
+    /// What a file shows where nothing was captured.
+    pub gaps: GapStyle,
 }
 
 /// What the picture looks like unless a request says otherwise.
@@ -199,6 +216,7 @@ impl Default for Server {
             host: "127.0.0.1".into(),
             port: 6080,
             max_body_bytes: 65_536,
+            on_sigterm: OnTerminate::default(),
             finish_timeout_s: 300,
         }
     }
@@ -243,7 +261,10 @@ impl Default for Rooms {
 
 impl Default for Data {
     fn default() -> Self {
-        Self { dir: "data".into() }
+        Self {
+            dir: "data".into(),
+            min_free_mb: 1_000,
+        }
     }
 }
 
@@ -267,6 +288,7 @@ impl Default for Recording {
             server_lost_timeout_s: 600,
             sync_interval_ms: 1_000,
             render_lag_ms: 1_500,
+            gaps: GapStyle::default(),
         }
     }
 }

@@ -14,9 +14,16 @@ use super::services::Services;
 /// How long the recorder may take to say that it is there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// `GET /healthz`
-pub async fn alive() -> HttpResponse {
-    HttpResponse::Ok().json(json!({ "status": "ok" }))
+/// `GET /healthz`: a disk that is full is told, but is no reason to end the server, which helps
+/// those that are being recorded.
+pub async fn alive(services: web::Data<Services>) -> HttpResponse {
+    let looked = actix_rt::time::timeout(ANSWER_WITHIN, services.recordings.space()).await;
+    let disk = match looked {
+        Ok(Ok(space)) if space.is_low() => "low",
+        Ok(Ok(_)) => "ok",
+        Ok(Err(_)) | Err(_) => "unknown",
+    };
+    HttpResponse::Ok().json(json!({ "status": "ok", "disk": disk }))
 }
 
 /// `GET /readyz`
@@ -37,6 +44,11 @@ pub async fn ready(services: web::Data<Services>) -> Result<HttpResponse, Refusa
                 ANSWER_WITHIN.as_secs()
             )));
         }
+    }
+    if let Ok(Ok(space)) = actix_rt::time::timeout(ANSWER_WITHIN, services.recordings.space()).await
+        && space.is_low()
+    {
+        return Err(unready(space.to_string()));
     }
     let data_dir = services.data_dir.clone();
     match web::block(move || try_to_write(&data_dir)).await {

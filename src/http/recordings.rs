@@ -1,9 +1,11 @@
 //! What the handlers ask of the recorder, as a trait so that they can be tested alone.
 
+use std::io;
+
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, ProcessUsage, Recorder, RoomsError,
-    SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, ProcessUsage, Recorder,
+    RoomsError, SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::{RecordingMetadata, StoreError};
@@ -30,6 +32,8 @@ pub trait Recordings: Send + Sync {
     async fn live(&self) -> Result<Vec<LiveSession>, String>;
     async fn delete(&self, name: &str) -> Result<(), DeleteError>;
     async fn ready(&self) -> Result<(), String>;
+    /// The room on the disk of the data folder.
+    async fn space(&self) -> io::Result<DiskSpace>;
     /// Puts a WHIP client's request to the rooms process, which is started if it does not run.
     async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError>;
     /// The rooms of the rooms process; none when it does not run.
@@ -79,6 +83,10 @@ impl Recordings for Recorder {
 
     async fn ready(&self) -> Result<(), String> {
         self.ready().await
+    }
+
+    async fn space(&self) -> io::Result<DiskSpace> {
+        self.space().await
     }
 
     async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError> {

@@ -118,7 +118,12 @@ mod tests {
     fn a_data_folder_that_is_none_says_so() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let dir = file.path().display().to_string();
-        let error = prepare(&Data { dir }).unwrap_err().to_string();
+        let error = prepare(&Data {
+            dir,
+            ..Data::default()
+        })
+        .unwrap_err()
+        .to_string();
         assert!(error.contains("TAPEDECK_DATA_DIR"), "{error}");
     }
 }

@@ -1,9 +1,11 @@
 //! `tapedeck serve`
 
 mod data_folder;
+mod ending;
 mod exposure;
 mod listeners;
 mod port_holder;
+mod readiness;
 mod rooms_key;
 mod signals;
 
@@ -17,12 +19,13 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
-use tapedeck_pipelines::job::{Canvas, CaptureLimits, GapStyle, OutputSettings};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
 use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
 
 use crate::config::{Livekit, Settings, rooms};
 use crate::http::{self, Services};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
+use signals::Signals;
 
 /// Handlers only translate, so two threads are enough.
 const WORKERS: usize = 2;
@@ -86,7 +89,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let credentials = credentials(&settings.livekit, &data_dir)?;
     let livekit = livekit_rooms(&settings.livekit, &credentials)?;
     let recorder = Recorder::launch(
-        recorder_settings(&settings, &data_dir)?,
+        recorder_settings(&settings, &data_dir, &addresses)?,
         livekit,
         store.clone(),
     )
@@ -116,6 +119,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     log::info!("{}", exposure::describe(&access));
 
     let finish_timeout = Duration::from_secs(settings.server.finish_timeout_s);
+    let mut signals = Signals::catch(settings.server.on_sigterm)?;
     let services = web::Data::new(Services::new(
         Arc::new(recorder.clone()),
         store,
@@ -144,8 +148,12 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let handle = server.handle();
     let served = actix_rt::spawn(server);
 
-    signals::wait(&recorder, &services, finish_timeout).await;
-    handle.stop(true).await;
+    readiness::tell("READY=1");
+    ending::wait(&mut signals, &recorder, &services, finish_timeout).await;
+    tokio::select! {
+        () = handle.stop(true) => {}
+        _ = signals.next() => handle.stop(false).await,
+    }
     served.await.unwrap_or(Ok(()))?;
     Ok(())
 }
@@ -202,7 +210,17 @@ fn front_address(addresses: &[SocketAddr]) -> String {
     }
 }
 
-fn recorder_settings(settings: &Settings, data_dir: &Path) -> Result<RecorderSettings, ServeError> {
+/// The addresses in words.
+fn listening_on(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+    addresses.join(" and ")
+}
+
+fn recorder_settings(
+    settings: &Settings,
+    data_dir: &Path,
+    addresses: &[SocketAddr],
+) -> Result<RecorderSettings, ServeError> {
     let Settings {
         recording,
         video,
@@ -232,7 +250,9 @@ fn recorder_settings(settings: &Settings, data_dir: &Path) -> Result<RecorderSet
         },
         rooms: rooms::settings(&settings.rooms)?,
         render_lag_ms: recording.render_lag_ms,
-        gaps: GapStyle::default(),
+        gaps: recording.gaps,
+        address: listening_on(addresses),
+        min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,
         start_timeout: Duration::from_secs(recording.start_timeout_s),
         stop_timeout: Duration::from_secs(recording.stop_timeout_s),

@@ -310,6 +310,8 @@ async fn server(folder: &Path) -> Outcome {
         limits,
         render_lag_ms: 1_500,
         gaps: tapedeck_pipelines::job::GapStyle::default(),
+        address: "127.0.0.1:1".into(),
+        min_free_bytes: 0,
         max_recordings: 10,
         start_timeout: Duration::from_secs(20),
         stop_timeout: Duration::from_secs(60),

@@ -3,6 +3,7 @@
 mod end;
 mod look;
 mod rooms;
+mod space;
 mod start;
 
 use std::io;
@@ -14,7 +15,8 @@ use actix::prelude::*;
 use tapedeck_storage::RecordingStore;
 use tokio::time::{sleep, timeout};
 
-use crate::folder::{DataFolder, FolderLock};
+use crate::folder::DataFolder;
+use crate::lock::FolderLock;
 use crate::registry::{self, RegistryActor, SessionHandle, Table};
 use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
 use crate::services::Services;
@@ -22,7 +24,7 @@ use crate::state::{self, StoreActor};
 use crate::supervision::Keeper;
 use crate::uploader::UploaderActor;
 use crate::usage::UsageSampler;
-use crate::{Manifest, RecorderSettings, RecordingState, Rooms, SourceKind, StartError};
+use crate::{Manifest, RecorderSettings, Rooms, SourceKind, StartError};
 
 /// How long an actor may take to answer what needs no disk.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -57,10 +59,10 @@ impl Recorder {
         livekit: Option<Arc<dyn Rooms>>,
         store: Arc<dyn RecordingStore>,
     ) -> io::Result<Self> {
-        let root = settings.data_dir.clone();
+        let (root, address) = (settings.data_dir.clone(), settings.address.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::prepare(&root)?;
-            let lock = folder.lock()?;
+            let lock = folder.lock(&address)?;
             let (state, manifests) = state::State::open(folder.clone())?;
             folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
             let unfinished: Vec<_> = manifests
@@ -124,7 +126,9 @@ impl Recorder {
                 sleep(Duration::from_millis(500)).await;
             }
         });
-        Ok(Self { inner })
+        let recorder = Self { inner };
+        recorder.watch_space();
+        Ok(recorder)
     }
 
     async fn sessions(&self) -> Result<Vec<SessionHandle>, String> {
@@ -159,6 +163,6 @@ fn needs_session(manifest: &Manifest, folder: &DataFolder) -> bool {
     if !manifest.state.is_final() {
         return true;
     }
-    let keeps_media = manifest.state == RecordingState::Failed && manifest.started_at.is_some();
-    folder.has_sockets(&manifest.id) || (!keeps_media && folder.has_leftovers(&manifest.id))
+    folder.has_sockets(&manifest.id)
+        || (!manifest.keeps_folder() && folder.has_leftovers(&manifest.id))
 }

@@ -18,8 +18,6 @@ use crate::{
 
 /// How long the token of a capture is valid beyond the longest recording.
 const TOKEN_MARGIN: Duration = Duration::from_secs(3_600);
-/// With less free space no recording is begun.
-const LEAST_FREE_BYTES: u64 = 256 << 20;
 /// How long an idempotency key is remembered.
 const KEY_LIFETIME_MS: i64 = 24 * 3_600_000;
 
@@ -43,7 +41,7 @@ impl Recorder {
         if let Some(manifest) = self.made_under_key(&request).await? {
             return Ok(manifest);
         }
-        self.check_space()?;
+        self.check_space().await?;
 
         let room = timeout_at(deadline, self.find_room(&request))
             .await
@@ -199,12 +197,9 @@ impl Recorder {
         Ok(())
     }
 
-    fn check_space(&self) -> Result<(), StartError> {
-        match self.inner.services.folder.free_bytes() {
-            Ok(free) if free < LEAST_FREE_BYTES => Err(StartError::Capacity(format!(
-                "only {} MB are free on the disk of the data folder: make room",
-                free >> 20
-            ))),
+    async fn check_space(&self) -> Result<(), StartError> {
+        match self.space().await {
+            Ok(space) if space.is_low() => Err(StartError::DiskFull(space)),
             Ok(_) => Ok(()),
             Err(error) => Err(StartError::Internal(format!(
                 "the data folder cannot be used: {error}"

@@ -126,6 +126,11 @@ pub struct Get(pub String);
 #[rtype(result = "io::Result<()>")]
 pub struct Clear(pub String);
 
+/// Final recordings of whose folders more is left than is needed.
+#[derive(Message)]
+#[rtype(result = "io::Result<Vec<Manifest>>")]
+pub struct Dispensable;
+
 /// Removes a recording's folder and forgets it.
 #[derive(Message)]
 #[rtype(result = "io::Result<()>")]
@@ -177,6 +182,14 @@ impl Handler<Clear> for StoreActor {
             move |state| state.manifests.clear(&message.0),
             || Err(panicked()),
         )
+    }
+}
+
+impl Handler<Dispensable> for StoreActor {
+    type Result = ResponseFuture<io::Result<Vec<Manifest>>>;
+
+    fn handle(&mut self, _: Dispensable, _: &mut Self::Context) -> Self::Result {
+        self.work(|state| state.manifests.dispensable(), || Err(panicked()))
     }
 }
 

@@ -65,6 +65,19 @@ impl Manifests {
         Ok(manifests)
     }
 
+    /// Final recordings of whose folders more is left than the manifest, though nothing of it is
+    /// needed any more.
+    ///
+    /// # Errors
+    /// The folder of folders cannot be read.
+    pub fn dispensable(&self) -> io::Result<Vec<Manifest>> {
+        let all = self.read_all()?;
+        let is_dispensable = |manifest: &Manifest| {
+            !manifest.keeps_folder() && self.folder.has_leftovers(&manifest.id)
+        };
+        Ok(all.into_iter().filter(is_dispensable).collect())
+    }
+
     /// Removes everything in a recording's folder but its manifest.
     ///
     /// # Errors

@@ -5,4 +5,6 @@ mod actor;
 mod index;
 mod manifests;
 
-pub use actor::{Clear, FindByKey, FindByName, Get, List, Remove, Save, State, StoreActor};
+pub use actor::{
+    Clear, Dispensable, FindByKey, FindByName, Get, List, Remove, Save, State, StoreActor,
+};

@@ -55,6 +55,8 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         },
         render_lag_ms: 1_500,
         gaps: GapStyle::default(),
+        address: "127.0.0.1:1".into(),
+        min_free_bytes: 0,
         max_recordings: 100,
         start_timeout: Duration::from_secs(20),
         stop_timeout: Duration::from_secs(60),

@@ -146,6 +146,7 @@ fn refusal(error: StartError) -> Refusal {
         StartError::Room(RoomError::Timeout) => new(StatusCode::GATEWAY_TIMEOUT, "source_timeout"),
         StartError::Timeout(_) => new(StatusCode::GATEWAY_TIMEOUT, "start_timeout"),
         StartError::Capacity(_) => new(StatusCode::SERVICE_UNAVAILABLE, "no_capacity"),
+        StartError::DiskFull(_) => new(StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
         StartError::Stopped => new(StatusCode::CONFLICT, "stopped"),
         StartError::Internal(reason) => {
             log::error!("a recording could not be started: {reason}");

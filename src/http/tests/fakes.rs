@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    DeleteError, ListFilter, LiveSession, Manifest, Page, ProcessUsage, RecordingState, RoomError,
-    RoomsError, SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, ProcessUsage, RecordingState,
+    RoomError, RoomsError, SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, RoomStatus, TrackStatus, WhipAnswer,
@@ -35,6 +35,8 @@ pub struct FakeRecorder {
     pub delivered: Vec<RecordingMetadata>,
     pub deleted: Mutex<Vec<String>>,
     pub unready: Option<String>,
+    /// The room on the disk.
+    pub space: DiskSpace,
     /// The sources of the stops so far.
     pub stops: Mutex<Vec<Option<SourceKind>>>,
     pub whip_requests: Mutex<Vec<WhipRequest>>,
@@ -155,6 +157,10 @@ impl Recordings for FakeRecorder {
     async fn get(&self, id: &str) -> Result<Option<Manifest>, String> {
         self.answers()?;
         Ok(Some(manifest(RecordingState::Complete)).filter(|manifest| manifest.id == id))
+    }
+
+    async fn space(&self) -> std::io::Result<DiskSpace> {
+        Ok(self.space)
     }
 
     async fn live(&self) -> Result<Vec<LiveSession>, String> {

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use serde_json::json;
-use tapedeck_actors::RecordingState;
+use tapedeck_actors::{DiskSpace, RecordingState};
 use tapedeck_pipelines::control::{ParticipantStatus, RoomStatus, TrackStatus};
 
 use crate::http::AccessKeys;
@@ -126,6 +126,29 @@ async fn readiness_tells_the_reason() {
         (503, "the index is gone")
     );
     assert_eq!(server.get("/healthz").await.status, 200);
+
+    let recorder = FakeRecorder {
+        space: DiskSpace {
+            free_bytes: 12_345_678,
+            needed_bytes: 1_000_000_000,
+        },
+        ..FakeRecorder::default()
+    };
+    let server = Server {
+        recorder: Arc::new(recorder),
+        ..Server::default()
+    };
+    let answer = server.get("/readyz").await;
+    assert_eq!(answer.status, 503);
+    let reason = answer.error_message();
+    for told in ["12 MB", "1000 MB", "data.min_free_mb"] {
+        assert!(reason.contains(told), "{reason}");
+    }
+    let answer = server.get("/healthz").await;
+    assert_eq!(
+        (answer.status, answer.json()["disk"].as_str()),
+        (200, Some("low"))
+    );
 
     let server = Server::default();
     std::fs::remove_dir(server.data_dir.path()).unwrap();

@@ -1,5 +1,5 @@
 use serde_json::json;
-use tapedeck_actors::{ListFilter, RecordingState, RoomError, SourceKind, StartError};
+use tapedeck_actors::{DiskSpace, ListFilter, RecordingState, RoomError, SourceKind, StartError};
 
 use super::fakes::{ROOM, metadata};
 use super::*;
@@ -123,6 +123,7 @@ async fn each_reason_not_to_start_has_its_status() {
         (StartError::Room(RoomError::NoLivekit), 400),
         (StartError::Timeout(10), 504),
         (StartError::Capacity("8 recordings run already".into()), 503),
+        (StartError::DiskFull(DiskSpace::default()), 503),
         (StartError::IdempotencyConflict, 422),
         (StartError::Stopped, 409),
         (StartError::Internal("x".into()), 500),

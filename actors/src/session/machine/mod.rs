@@ -335,10 +335,7 @@ impl Machine {
                     && !self.render.runs() =>
             {
                 self.finished = true;
-                // A failed recording keeps what was captured; one that never began has nothing.
-                let captured = self.manifest.started_at.is_some();
-                let clear = state != RecordingState::Failed || !captured;
-                clear
+                (!self.manifest.keeps_folder())
                     .then_some(Action::Clear)
                     .into_iter()
                     .chain([Action::Finish])
