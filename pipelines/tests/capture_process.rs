@@ -13,6 +13,7 @@ use tapedeck_pipelines::job::{Canvas, CaptureJob, CaptureLimits, LogSettings, So
 use tapedeck_pipelines::log::{
     Body, Codec, LogEvent, LogReader, Next, Record, TrackKind, TrackSource,
 };
+use tapedeck_pipelines::process::read_journal;
 use tapedeck_pipelines::rooms::media::{
     CaptureId, MediaEvent, MediaFrame, MediaNotice, MediaServer, RoomParticipant, RoomState,
     RoomTrack,
@@ -109,6 +110,12 @@ impl Capture {
 
     async fn command(&self, command: Command) {
         self.control.command(command, SOON).await.unwrap();
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        let process = rustix::process::Pid::from_raw(id).unwrap();
+        rustix::process::kill_process(process, signal).unwrap();
     }
 
     fn log(&self) -> Vec<Record> {
@@ -233,6 +240,15 @@ fn frames(log: &[Record]) -> Vec<u32> {
         .collect()
 }
 
+fn events(log: &[Record]) -> Vec<&LogEvent> {
+    log.iter()
+        .filter_map(|record| match &record.body {
+            Body::Event(event) => Some(event),
+            _ => None,
+        })
+        .collect()
+}
+
 fn gaps(log: &[Record]) -> Vec<(u64, u64)> {
     log.iter()
         .filter_map(|record| match &record.body {
@@ -330,4 +346,111 @@ async fn a_room_without_publishers_ends_the_recording() {
         .await;
     assert_eq!(sealed.end_reason, Some(EndReason::RoomEmpty));
     assert!(gaps(&capture.log()).is_empty());
+}
+
+#[tokio::test]
+async fn a_pause_is_left_out_of_recording_time_also_when_capture_dies_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    capture.command(Command::Pause).await;
+    let paused = capture
+        .until(|snapshot| snapshot.state == CaptureState::Paused)
+        .await;
+    assert_eq!(paused.pauses.len(), 1);
+    rooms.video(1, 40_000, false).await;
+    // It does not matter how often.
+    capture.command(Command::Pause).await;
+    sleep(Duration::from_millis(500)).await;
+    capture.signal(rustix::process::Signal::KILL);
+    drop(capture);
+    sleep(Duration::from_millis(500)).await;
+
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    let still = capture
+        .until(|snapshot| !snapshot.participants.is_empty())
+        .await;
+    assert_eq!(still.state, CaptureState::Paused);
+    assert_eq!(still.pauses, paused.pauses);
+    capture.command(Command::Resume).await;
+    capture.command(Command::Resume).await;
+    rooms.video(1, 100_000, false).await;
+    rooms.video(1, 103_000, true).await;
+    rooms.video(1, 106_000, false).await;
+    let resumed = capture.until(|snapshot| snapshot.frames == 2).await;
+    assert_eq!(resumed.state, CaptureState::Recording);
+    assert!(resumed.gaps.is_empty(), "{:?}", resumed.gaps);
+    let [pause] = &resumed.pauses[..] else {
+        panic!("{:?}", resumed.pauses)
+    };
+    let length_ms = pause.to.unwrap() - pause.from;
+    assert!((1_000..20_000).contains(&length_ms), "{length_ms} ms");
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+
+    let log = capture.log();
+    assert_eq!(frames(&log), [4_000, 103_000, 106_000]);
+    assert!(gaps(&log).is_empty());
+    let time_of = |wanted: fn(&LogEvent) -> bool| {
+        log.iter()
+            .find(|record| matches!(&record.body, Body::Event(event) if wanted(event)))
+            .map(|record| record.time_ns)
+            .unwrap()
+    };
+    let paused_at = time_of(|event| matches!(event, LogEvent::Paused));
+    let resumed_at = time_of(|event| matches!(event, LogEvent::Resumed { .. }));
+    assert!(resumed_at - paused_at < 100_000_000);
+    // A new process, a new connection: the track has another number, and says so in the pause.
+    let added = events(&log)
+        .into_iter()
+        .filter(|event| matches!(event, LogEvent::TrackAdded(_)));
+    assert_eq!(added.count(), 2);
+}
+
+#[tokio::test]
+async fn terminated_it_leaves_a_log_that_the_next_process_goes_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    let began = std::time::Instant::now();
+    capture.signal(rustix::process::Signal::TERM);
+    assert!(capture.exited().await);
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    let journal = read_journal(&folder.path().join("capture.jsonl")).unwrap();
+    assert_eq!(journal.last().unwrap().happening, "suspended");
+    sleep(Duration::from_millis(1_500)).await;
+
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 104_000, true).await;
+    let snapshot = capture.until(|snapshot| snapshot.frames == 1).await;
+    let [gap] = &snapshot.gaps[..] else {
+        panic!("{:?}", snapshot.gaps)
+    };
+    assert_eq!(gap.reason, "capture_restarted");
+    assert!(
+        (1_500..20_000).contains(&(gap.to_ms - gap.from_ms)),
+        "{gap:?}"
+    );
+    assert!(snapshot.duration_ms >= gap.to_ms);
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+    let log = capture.log();
+    assert_eq!(frames(&log), [4_000, 104_000]);
+    let ended = events(&log)
+        .into_iter()
+        .filter(|event| matches!(event, LogEvent::RecordingEnded { .. }));
+    assert_eq!(ended.count(), 1);
+    assert_eq!(gaps(&log).len(), 1);
 }

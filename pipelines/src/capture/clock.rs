@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::process::now_wall_ns;
@@ -11,33 +12,48 @@ pub struct Moment {
     pub wall_ns: i64,
 }
 
-/// Recording time: monotonic nanoseconds since the recording began.
-#[derive(Clone, Copy, Debug)]
+/// Recording time: monotonic nanoseconds since the recording began, without pauses. Clones are the
+/// same clock.
+#[derive(Clone, Debug)]
 pub struct RecordingClock {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct State {
     base: Instant,
     /// Recording time at `base`.
     base_ns: u64,
+    /// From here up to `base` it stood still.
+    stood_since: Instant,
+    /// It stands still from `base` on.
+    stands: bool,
 }
 
 impl RecordingClock {
     /// A clock that shows `base_ns` at `base`.
     pub fn new(base: Instant, base_ns: u64) -> Self {
-        Self { base, base_ns }
+        let state = State {
+            base,
+            base_ns,
+            stood_since: base,
+            stands: false,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// Recording time at an instant, nanoseconds; 0 for what was before the recording.
     pub fn at(&self, instant: Instant) -> u64 {
-        match instant.checked_duration_since(self.base) {
-            Some(after) => self.base_ns + nanoseconds(after),
-            None => self
-                .base_ns
-                .saturating_sub(nanoseconds(self.base.duration_since(instant))),
-        }
+        self.state().at(instant)
     }
 
-    /// When recording time will be `time_ns`.
-    pub fn instant(&self, time_ns: u64) -> Instant {
-        self.base + Duration::from_nanos(time_ns.saturating_sub(self.base_ns))
+    /// When recording time will be `time_ns`; none while it stands still before that.
+    pub fn instant(&self, time_ns: u64) -> Option<Instant> {
+        let state = self.state();
+        let to_come = time_ns.saturating_sub(state.base_ns);
+        (!state.stands || to_come == 0).then(|| state.base + Duration::from_nanos(to_come))
     }
 
     /// Now.
@@ -45,6 +61,45 @@ impl RecordingClock {
         Moment {
             time_ns: self.at(Instant::now()),
             wall_ns: now_wall_ns(),
+        }
+    }
+
+    /// Recording time stands still from `now` on.
+    pub fn stop(&self, now: Instant) {
+        let mut state = self.state();
+        *state = State {
+            base: now,
+            base_ns: state.at(now),
+            stood_since: now,
+            stands: true,
+        };
+    }
+
+    /// Recording time goes on from `now` on, if it stood still.
+    pub fn go_on(&self, now: Instant) {
+        let mut state = self.state();
+        if state.stands {
+            state.base = now;
+            state.stands = false;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn at(&self, instant: Instant) -> u64 {
+        if let Some(after) = instant.checked_duration_since(self.base) {
+            if self.stands {
+                self.base_ns
+            } else {
+                self.base_ns + nanoseconds(after)
+            }
+        } else {
+            let before = self.stood_since.saturating_duration_since(instant);
+            self.base_ns.saturating_sub(nanoseconds(before))
         }
     }
 }
@@ -57,15 +112,36 @@ fn nanoseconds(duration: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[test]
     fn counts_from_its_base_in_both_directions() {
         let base = Instant::now();
         let clock = RecordingClock::new(base, 5_000_000_000);
         assert_eq!(clock.at(base), 5_000_000_000);
         assert_eq!(clock.at(base + Duration::from_millis(20)), 5_020_000_000);
-        if let Some(before) = base.checked_sub(Duration::from_secs(1)) {
+        if let Some(before) = base.checked_sub(SECOND) {
             assert_eq!(clock.at(before), 4_000_000_000);
         }
-        assert_eq!(clock.instant(6_000_000_000), base + Duration::from_secs(1));
+        assert_eq!(clock.instant(6_000_000_000), Some(base + SECOND));
+    }
+
+    #[test]
+    fn stands_still_during_a_pause_for_all_who_have_it() {
+        let base = Instant::now();
+        let clock = RecordingClock::new(base, 0);
+        let other = clock.clone();
+        clock.stop(base + 2 * SECOND);
+        assert_eq!(other.at(base + 9 * SECOND), 2_000_000_000);
+        assert_eq!(other.at(base + SECOND), 1_000_000_000);
+        assert_eq!(other.instant(3_000_000_000), None);
+        clock.go_on(base + 10 * SECOND);
+        assert_eq!(other.at(base + 11 * SECOND), 3_000_000_000);
+        assert_eq!(other.at(base + 5 * SECOND), 2_000_000_000);
+        assert_eq!(other.at(base + SECOND), 1_000_000_000);
+        assert_eq!(other.instant(4_000_000_000), Some(base + 12 * SECOND));
+        // It does not stand still: nothing changes.
+        clock.go_on(base + 20 * SECOND);
+        assert_eq!(other.at(base + 11 * SECOND), 3_000_000_000);
     }
 }

@@ -4,6 +4,10 @@ use crate::control::EndReason;
 use crate::log::{Body, LogError, LogEvent, LogReader, Next, TrackNumber};
 use crate::sources::Participant;
 
+use super::clock::Moment;
+use super::machine_time::MachineTime;
+use super::told::Told;
+
 /// What an earlier process left in the log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Earlier {
@@ -21,6 +25,21 @@ pub struct Earlier {
     pub until_ns: u64,
     /// Wall time of recording time 0, Unix nanoseconds.
     pub started_wall_ns: i64,
+    /// When it was paused, if it still is.
+    pub paused_since: Option<MachineTime>,
+    /// When the last record was written.
+    pub until: MachineTime,
+    /// Gaps and pauses.
+    pub told: Told,
+    /// Where recording time was tied to the boot clock last.
+    pub(super) anchor: Option<Anchor>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Anchor {
+    time_ns: u64,
+    boot_id: String,
+    boot_ns: u64,
 }
 
 impl Earlier {
@@ -39,15 +58,40 @@ impl Earlier {
             ..Self::default()
         };
         while let Next::Record(record) = reader.next()? {
-            earlier.until_ns = record.time_ns;
+            let at = Moment {
+                time_ns: record.time_ns,
+                wall_ns: record.wall_ns,
+            };
+            earlier.until_ns = at.time_ns;
+            earlier.until.wall_ns = at.wall_ns;
             if let Body::Event(event) = record.body {
-                earlier.apply(event);
+                earlier.apply(at, event);
             }
         }
+        let last = Moment {
+            time_ns: earlier.until_ns,
+            wall_ns: earlier.until.wall_ns,
+        };
+        earlier.until = earlier.machine_time(last);
         Ok(Some(earlier))
     }
 
-    fn apply(&mut self, event: LogEvent) {
+    /// The moment on the clocks that outlive a process.
+    fn machine_time(&self, at: Moment) -> MachineTime {
+        let mut time = MachineTime {
+            wall_ns: at.wall_ns,
+            ..MachineTime::default()
+        };
+        if let Some(anchor) = &self.anchor {
+            let since_ns = at.time_ns.saturating_sub(anchor.time_ns);
+            time.boot_id.clone_from(&anchor.boot_id);
+            time.boot_ns = anchor.boot_ns.saturating_add(since_ns);
+        }
+        time
+    }
+
+    fn apply(&mut self, at: Moment, event: LogEvent) {
+        self.told.take_in(at, &event);
         match event {
             LogEvent::RecordingStarted { room_id, .. } => self.room_id = room_id,
             LogEvent::ParticipantJoined {
@@ -74,11 +118,21 @@ impl Earlier {
             }
             LogEvent::TrackRemoved { track } => self.open_tracks.retain(|open| *open != track),
             LogEvent::RecordingEnded { reason } => self.ended = Some(reason),
+            LogEvent::BootClock { boot_id, boot_ns } => {
+                self.anchor = Some(Anchor {
+                    time_ns: at.time_ns,
+                    boot_id,
+                    boot_ns,
+                });
+            }
+            LogEvent::Paused => self.paused_since = Some(self.machine_time(at)),
+            // Until the next tie only the wall clock tells.
+            LogEvent::Resumed { .. } => {
+                self.paused_since = None;
+                self.anchor = None;
+            }
             LogEvent::TrackMuted { .. }
             | LogEvent::TrackUnmuted { .. }
-            | LogEvent::BootClock { .. }
-            | LogEvent::Paused
-            | LogEvent::Resumed { .. }
             | LogEvent::ConnectionLost
             | LogEvent::ConnectionRestored
             | LogEvent::Gap { .. }
@@ -159,5 +213,65 @@ mod tests {
         assert_eq!(earlier.last_track, 2);
         assert_eq!(earlier.until_ns, 7);
         assert_eq!(earlier.ended, None);
+    }
+
+    fn read(records: &[(u64, i64, LogEvent)]) -> Earlier {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let mut writer =
+            LogWriter::create(&path, "EG_abcdefghijkl", LogSettings::default()).expect("log");
+        for (time_ns, wall_ns, event) in records {
+            let record = Record {
+                time_ns: *time_ns,
+                wall_ns: *wall_ns,
+                body: Body::Event(event.clone()),
+            };
+            writer.append(&record).expect("append");
+        }
+        writer.flush().expect("flush");
+        Earlier::read(&path).expect("readable").expect("a log")
+    }
+
+    fn boot(id: &str, boot_ns: u64) -> LogEvent {
+        LogEvent::BootClock {
+            boot_id: id.to_owned(),
+            boot_ns,
+        }
+    }
+
+    fn time(id: &str, boot_ns: u64, wall_ns: i64) -> MachineTime {
+        MachineTime {
+            boot_id: id.to_owned(),
+            boot_ns,
+            wall_ns,
+        }
+    }
+
+    #[test]
+    fn the_last_record_has_its_time_on_the_boot_clock_whatever_the_wall_clock_did() {
+        let earlier = read(&[
+            (0, 5_000, boot("a", 70)),
+            (30, 9_000_000, LogEvent::TrackRemoved { track: 9 }),
+        ]);
+        assert_eq!(earlier.until, time("a", 100, 9_000_000));
+        assert_eq!(earlier.paused_since, None);
+    }
+
+    #[test]
+    fn a_pause_stands_until_it_is_ended_through_later_processes() {
+        let mut records = vec![
+            (0, 1_000, boot("a", 70)),
+            (30, 1_030, LogEvent::Paused),
+            (30, 1_500, boot("a", 570)),
+        ];
+        let earlier = read(&records);
+        assert_eq!(earlier.paused_since, Some(time("a", 100, 1_030)));
+        assert_eq!(earlier.told.pauses().len(), 1);
+        records.push((30, 1_700, LogEvent::Resumed { paused_ns: 670 }));
+        records.push((30, 1_700, boot("a", 770)));
+        records.push((50, 1_720, joined("PA_1")));
+        let earlier = read(&records);
+        assert_eq!(earlier.paused_since, None);
+        assert_eq!(earlier.until, time("a", 790, 1_720));
     }
 }

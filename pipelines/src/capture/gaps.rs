@@ -37,6 +37,12 @@ impl Gaps {
     /// the next frame, if one comes soon.
     pub fn restored(&mut self, from_ns: u64, restored_ns: u64, reason: &'static str) {
         self.interrupted_since = None;
+        // Not before the last frame; and what was away only while recording time stood still is
+        // missing nowhere.
+        let from_ns = from_ns.max(self.last_frame_ns.unwrap_or(0));
+        if from_ns >= restored_ns {
+            return;
+        }
         let from_ns = match &self.outage {
             // The one before brought no frame either.
             Some(earlier) => earlier.from_ns.min(from_ns),
@@ -99,6 +105,14 @@ impl Gaps {
             .outage
             .take_if(|outage| now_ns >= outage.restored_ns + FIRST_FRAME_AFTER_NS)?;
         Some(gap(outage.from_ns, outage.restored_ns, outage.reason))
+    }
+
+    /// Recording time stands still from now on. What was restored before is told now: the frame
+    /// that would end it is not recorded.
+    pub fn pause(&mut self, now_ns: u64) -> Vec<LogEvent> {
+        let outage = self.outage.take();
+        let restored = outage.map(|outage| gap(outage.from_ns, outage.restored_ns, outage.reason));
+        restored.into_iter().chain(self.kept(now_ns)).collect()
     }
 
     /// The recording ends, perhaps before the connection came back.
@@ -214,6 +228,31 @@ mod tests {
             gaps.frame(14 * SECOND + SECOND / 2, Some(10 * SECOND)),
             None
         );
+    }
+
+    #[test]
+    fn a_connection_that_was_away_only_during_a_pause_leaves_no_gap() {
+        let mut gaps = Gaps::default();
+        gaps.frame(SECOND, None);
+        gaps.interrupted(2 * SECOND);
+        gaps.restored(2 * SECOND, 2 * SECOND, "connection_lost");
+        assert_eq!(gaps.frame(2 * SECOND + 300, None), None);
+        assert!(gaps.end(60 * SECOND).is_empty());
+    }
+
+    #[test]
+    fn what_a_pause_cuts_off_is_told_before_it() {
+        let mut gaps = Gaps::default();
+        gaps.restored(SECOND, 3 * SECOND, "connection_lost");
+        gaps.dropped(3 * SECOND);
+        assert_eq!(
+            gaps.pause(4 * SECOND),
+            [
+                gap(SECOND, 3 * SECOND, "connection_lost"),
+                gap(3 * SECOND, 4 * SECOND, "disk_slow")
+            ]
+        );
+        assert_eq!(gaps.frame(5 * SECOND, None), None);
     }
 
     #[test]

@@ -16,13 +16,15 @@ use crate::control::{
 };
 use crate::job::CaptureJob;
 use crate::log::{LogError, LogEvent};
-use crate::process::{Journal, Place, now_wall_ns, start};
+use crate::process::{Journal, Place, start};
 use crate::sources::{Joined, RoomSource};
 
 use super::clock::RecordingClock;
 use super::earlier::Earlier;
+use super::machine_time::MachineTime;
 use super::recorder::Recorder;
 use super::recording::Recording;
+use super::sink::event;
 use super::writer::{LogPlace, LogThread, log_failure};
 
 /// How long the last snapshot of a process that has nothing more to do stays readable.
@@ -93,7 +95,11 @@ async fn capture(job: CaptureJob) -> ExitCode {
             control.close().await;
             ExitCode::SUCCESS
         }
-        Err(snapshot) => {
+        Err(NotBegun::Terminated) => {
+            control.close().await;
+            ExitCode::SUCCESS
+        }
+        Err(NotBegun::Told(snapshot)) => {
             let failed = snapshot.state == CaptureState::Failed;
             if let Some(failure) = &snapshot.failure {
                 log::error!("{}", failure.message);
@@ -110,14 +116,28 @@ async fn capture(job: CaptureJob) -> ExitCode {
     }
 }
 
-/// Joins the room and opens the log. Without a recording to run there is a last snapshot.
-async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box<CaptureSnapshot>> {
+/// Why there is no recording to run.
+enum NotBegun {
+    /// The last snapshot.
+    Told(Box<CaptureSnapshot>),
+    /// By a signal, before it was in the room: a log that there is stays as it is.
+    Terminated,
+}
+
+impl From<Box<CaptureSnapshot>> for NotBegun {
+    fn from(snapshot: Box<CaptureSnapshot>) -> Self {
+        Self::Told(snapshot)
+    }
+}
+
+/// Joins the room and opens the log.
+async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, NotBegun> {
     let earlier = read_earlier(log_folder(job)).await.map_err(failed_log)?;
     if let Some(earlier) = &earlier
         && let Some(reason) = earlier.ended
     {
         log::info!("the log is complete already");
-        return Err(Box::new(complete(earlier, reason)));
+        return Err(Box::new(complete(earlier, reason)).into());
     }
     let known = earlier
         .as_ref()
@@ -131,12 +151,10 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box
                 joined = &mut joining => break joined.map_err(failed)?,
                 Some(envelope) = control.commands.recv() => {
                     if let Some(reason) = answer_before_recording(control, &envelope) {
-                        return Err(Box::new(stopped_early(reason)));
+                        return Err(Box::new(stopped_early(reason)).into());
                     }
                 }
-                _ = control.terminate.recv() => {
-                    return Err(Box::new(stopped_early(EndReason::Stopped)));
-                }
+                _ = control.terminate.recv() => return Err(NotBegun::Terminated),
             }
         }
     };
@@ -148,7 +166,7 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Box
         Ok(opened) => Ok(Recording::new(job, source, joined, opened)),
         Err(error) => {
             source.leave().await;
-            Err(failed_log(error))
+            Err(failed_log(error).into())
         }
     }
 }
@@ -161,6 +179,8 @@ pub(super) struct OpenLog {
     pub started_wall_ns: i64,
     /// As the log tells it; none for a new one.
     pub room_id: Option<String>,
+    /// When it was paused, if it is.
+    pub paused_since: Option<MachineTime>,
 }
 
 fn place(job: &CaptureJob) -> LogPlace {
@@ -184,7 +204,7 @@ fn create_log(job: &CaptureJob, joined: &Joined) -> Result<OpenLog, LogError> {
     let clock = RecordingClock::new(joined.at, 0);
     let now = clock.now();
     let started_wall_ns = now.wall_ns - i64::try_from(now.time_ns).unwrap_or(0);
-    let mut log = LogThread::create(place(job), started_wall_ns, clock)?;
+    let mut log = LogThread::create(place(job), started_wall_ns, clock.clone())?;
     let started = LogEvent::RecordingStarted {
         recording_id: job.recording_id.clone(),
         room_name: job.room_name.clone(),
@@ -193,36 +213,48 @@ fn create_log(job: &CaptureJob, joined: &Joined) -> Result<OpenLog, LogError> {
     let mut beginning = now;
     beginning.time_ns = 0;
     beginning.wall_ns = started_wall_ns;
-    let recorder = Recorder::begin(clock, started, beginning, &mut log);
+    let recorder = Recorder::begin(clock.clone(), started, beginning, &mut log);
+    event(&mut log, clock.now(), MachineTime::now().event());
     Ok(OpenLog {
         log,
         recorder,
         clock,
         started_wall_ns,
         room_id: None,
+        paused_since: None,
     })
 }
 
 fn resume_log(job: &CaptureJob, earlier: Earlier) -> Result<OpenLog, LogError> {
     let (mut log, clock, resumed) = LogThread::resume(place(job), |resumed| {
-        // The monotonic clock of the process before is gone with it; the wall clock is what is
-        // left, unless it went backwards.
-        let by_wall = now_wall_ns() - resumed.started_wall_ns;
-        let time_ns = u64::try_from(by_wall).unwrap_or(0).max(resumed.time_ns);
-        RecordingClock::new(Instant::now(), time_ns)
+        let until_ns = resumed.time_ns.max(earlier.until_ns);
+        let now = Instant::now();
+        if earlier.paused_since.is_some() {
+            let clock = RecordingClock::new(now, until_ns);
+            clock.stop(now);
+            return clock;
+        }
+        // A wall clock that was set meanwhile must not make hours of it.
+        let longest_ns = job.limits.max_duration_ms.saturating_mul(1_000_000);
+        let away_ns = MachineTime::now().since(&earlier.until);
+        let time_ns = until_ns.saturating_add(away_ns).min(longest_ns);
+        RecordingClock::new(now, time_ns.max(until_ns))
     })?;
     log::info!(
         "going on in the log of an earlier process, {} torn bytes cut",
         resumed.cut_bytes
     );
     let room_id = earlier.room_id.clone();
-    let recorder = Recorder::resume(clock, earlier, clock.now(), &mut log);
+    let paused_since = earlier.paused_since.clone();
+    let recorder = Recorder::resume(clock.clone(), earlier, clock.now(), &mut log);
+    event(&mut log, clock.now(), MachineTime::now().event());
     Ok(OpenLog {
         log,
         recorder,
         clock,
         started_wall_ns: resumed.started_wall_ns,
         room_id: (!room_id.is_empty()).then_some(room_id),
+        paused_since,
     })
 }
 
@@ -238,11 +270,11 @@ fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Opt
         Command::Stop { reason } => (Ok(()), Some(*reason)),
         Command::Leave => (Ok(()), Some(EndReason::Stopped)),
         Command::Snapshot => (Ok(()), None),
-        Command::Pause
-        | Command::Resume
-        | Command::Finish
-        | Command::Whip { .. }
-        | Command::Unknown => (Err(unknown_command()), None),
+        Command::Pause | Command::Resume => (
+            Err("it has not joined the room; try again when it records".to_owned()),
+            None,
+        ),
+        Command::Finish | Command::Whip { .. } | Command::Unknown => (Err(unknown_command()), None),
     };
     control.server.reply(&envelope.id, answer);
     reason
@@ -250,7 +282,8 @@ fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Opt
 
 /// The answer to a command that is not for capture.
 pub(super) fn unknown_command() -> String {
-    "a capture process does not know this command; it knows stop, leave and snapshot".to_owned()
+    "a capture process does not know this command; it knows stop, pause, resume, leave and snapshot"
+        .to_owned()
 }
 
 fn failed(failure: Failure) -> Box<CaptureSnapshot> {
@@ -287,6 +320,8 @@ fn complete(earlier: &Earlier, reason: EndReason) -> CaptureSnapshot {
         ended_at_ms: Some(started_at_ms + i64::try_from(duration_ms).unwrap_or(0)),
         duration_ms,
         end_reason: Some(reason),
+        gaps: earlier.told.gaps().to_vec(),
+        pauses: earlier.told.pauses().to_vec(),
         ..CaptureSnapshot::default()
     }
 }

@@ -1,17 +1,19 @@
 //! Turns what a source tells into log records. Pure: time comes in, records go out.
 
 mod media;
+mod pausing;
 
 use std::time::Instant;
 
 use crate::control::{EndReason, ParticipantStatus};
-use crate::log::{LogEvent, TrackKind, TrackNumber};
+use crate::log::{LogEvent, TrackKind};
 use crate::sources::{Participant, Publication, SourceEvent, TrackId};
 
 use super::clock::{Moment, RecordingClock};
 use super::earlier::Earlier;
 use super::gaps::{Gaps, gap};
 use super::sink::{RecordSink, event};
+use super::told::Told;
 use super::track::{Logged, Track};
 use super::tracks::Tracks;
 
@@ -36,6 +38,11 @@ pub struct Recorder {
     participants: Vec<Participant>,
     tracks: Tracks,
     gaps: Gaps,
+    told: Told,
+    /// No media is recorded for now.
+    paused: bool,
+    /// For how long recording time stood still, nanoseconds. RTP time went on.
+    paused_ns: u64,
     first_frame_wall_ns: Option<i64>,
     frames: u64,
     bytes: u64,
@@ -50,7 +57,7 @@ impl Recorder {
         sink: &mut impl RecordSink,
     ) -> Self {
         event(sink, now, started);
-        Self::new(clock, Vec::new(), 0)
+        Self::new(clock, Earlier::default())
     }
 
     /// Goes on in a log that an earlier process wrote.
@@ -61,22 +68,26 @@ impl Recorder {
         sink: &mut impl RecordSink,
     ) -> Self {
         // Another connection has other clocks and begins with key frames.
-        for track in earlier.open_tracks {
+        for &track in &earlier.open_tracks {
             event(sink, now, LogEvent::TrackRemoved { track });
         }
-        let mut recorder = Self::new(clock, earlier.participants, earlier.last_track);
+        let until_ns = earlier.until_ns;
+        let mut recorder = Self::new(clock, earlier);
         recorder
             .gaps
-            .restored(earlier.until_ns, now.time_ns, "capture_restarted");
+            .restored(until_ns, now.time_ns, "capture_restarted");
         recorder
     }
 
-    fn new(clock: RecordingClock, participants: Vec<Participant>, last_track: TrackNumber) -> Self {
+    fn new(clock: RecordingClock, earlier: Earlier) -> Self {
         Self {
             clock,
-            participants,
-            tracks: Tracks::new(last_track),
+            participants: earlier.participants,
+            tracks: Tracks::new(earlier.last_track),
             gaps: Gaps::default(),
+            told: earlier.told,
+            paused: earlier.paused_since.is_some(),
+            paused_ns: 0,
             first_frame_wall_ns: None,
             frames: 0,
             bytes: 0,
@@ -158,22 +169,35 @@ impl Recorder {
     /// Tells of an outage that no frame has ended. To be called about once a second.
     pub fn tick(&mut self, now: Moment, sink: &mut impl RecordSink) {
         if let Some(gap) = self.gaps.tick(now.time_ns) {
-            event(sink, now, gap);
+            self.tell(gap, now, sink);
         }
     }
 
     /// The process could not run since then: what came meanwhile may have found no room to wait.
     pub fn stalled(&mut self, since: Instant, now: Moment, sink: &mut impl RecordSink) {
+        if self.paused {
+            return;
+        }
         let told = gap(self.clock.at(since), now.time_ns, "stalled");
-        event(sink, now, told);
+        self.tell(told, now, sink);
+    }
+
+    /// Leaves the log to a later process: tells what is missing up to now.
+    pub fn suspend(&mut self, now: Moment, sink: &mut impl RecordSink) {
+        for gap in self.gaps.end(now.time_ns) {
+            self.tell(gap, now, sink);
+        }
     }
 
     /// Ends the log.
     pub fn end(&mut self, reason: EndReason, now: Moment, sink: &mut impl RecordSink) {
-        for gap in self.gaps.end(now.time_ns) {
-            event(sink, now, gap);
-        }
+        self.suspend(now, sink);
         event(sink, now, LogEvent::RecordingEnded { reason });
+    }
+
+    /// Gaps and pauses so far.
+    pub fn told(&self) -> &Told {
+        &self.told
     }
 
     /// How many participants are in the room.
@@ -217,6 +241,12 @@ impl Recorder {
                     .collect(),
             })
             .collect()
+    }
+
+    /// Writes a gap or a pause.
+    fn tell(&mut self, happened: LogEvent, now: Moment, sink: &mut impl RecordSink) {
+        self.told.take_in(now, &happened);
+        event(sink, now, happened);
     }
 
     fn published(

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
-use crate::log::{Body, Codec, Frame, Record};
+use crate::log::{Body, Codec, Frame, Record, TrackNumber};
 use crate::sources::SourceFrame;
 
 #[derive(Default)]
@@ -415,6 +415,97 @@ fn going_on_in_a_log_closes_its_tracks_and_tells_the_gap() {
         }
     );
     assert_eq!(recorder.participant_count(), 1);
+}
+
+#[test]
+fn a_pause_takes_no_media_but_tells_who_comes_and_goes() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.recorder.pause(at(1100), &mut room.log);
+    assert_eq!(room.last_event(), LogEvent::Paused);
+    room.frame(1100, video(90_000, true));
+    room.tell(
+        1100,
+        SourceEvent::SenderReport {
+            id: camera(),
+            rtp: 90_000,
+            ntp_ns: 7,
+        },
+    );
+    let left = SourceEvent::ParticipantLeft {
+        id: "PA_9".to_owned(),
+    };
+    room.tell(1100, left);
+    assert!(matches!(
+        room.last_event(),
+        LogEvent::ParticipantLeft { .. }
+    ));
+    assert_eq!(room.log.frames().len(), 1);
+    // Nothing is missing of what was asked for.
+    assert!(room.recorder.told().gaps().is_empty());
+}
+
+#[test]
+fn after_a_pause_the_same_track_goes_on_with_a_key_frame_however_long_it_was() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.recorder.pause(at(1033), &mut room.log);
+    // An hour, in which RTP time goes on.
+    let paused_ns = 3_600_000 * MS;
+    let asked = room
+        .recorder
+        .resume_after(paused_ns, at(1033), &mut room.log);
+    assert_eq!(asked, [camera()]);
+    assert_eq!(room.last_event(), LogEvent::Resumed { paused_ns });
+    let hour = 3600 * 90_000;
+    assert_eq!(
+        room.frame(1033, video(hour + 3_000, false)),
+        Reaction::Nothing
+    );
+    room.frame(1133, video(hour + 12_000, true));
+    room.frame(1166, video(hour + 15_000, false));
+    assert_eq!(room.log.tracks(), [1, 1, 1]);
+    let frames = room.log.frames();
+    assert!(frames[1].keyframe && !frames[1].contiguous);
+    assert!(frames[2].contiguous);
+    assert!(room.recorder.told().gaps().is_empty());
+    let pauses = room.recorder.told().pauses();
+    assert_eq!((pauses[0].at_ms, pauses[0].to), (1033, Some(3_600_000)));
+}
+
+#[test]
+fn a_picture_whose_key_frames_are_not_recognised_is_taken_up_after_a_while() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.recorder.pause(at(1033), &mut room.log);
+    room.recorder.resume_after(0, at(1033), &mut room.log);
+    room.frame(11_000, video(900_000, false));
+    assert_eq!(room.log.frames().len(), 1);
+    room.frame(11_100, video(909_000, false));
+    assert_eq!(room.log.frames().len(), 2);
+}
+
+#[test]
+fn a_paused_log_is_gone_on_with_paused_and_without_a_gap() {
+    let clock = RecordingClock::new(Instant::now(), 5_000 * MS);
+    let mut log = Log::default();
+    let earlier = Earlier {
+        paused_since: Some(Default::default()),
+        until_ns: 5_000 * MS,
+        ..Earlier::default()
+    };
+    let mut recorder = Recorder::resume(clock, earlier, at(5000), &mut log);
+    recorder.handle(
+        SourceEvent::TrackPublished(track("TR_1", Some(Codec::Vp8))),
+        at(5000),
+        &mut log,
+    );
+    recorder.handle(SourceEvent::Frame(video(0, true)), at(5000), &mut log);
+    assert!(log.frames().is_empty());
+    recorder.resume_after(9 * MS, at(5000), &mut log);
+    recorder.handle(SourceEvent::Frame(video(9000, true)), at(5100), &mut log);
+    assert_eq!(log.frames().len(), 1);
+    assert!(recorder.told().gaps().is_empty());
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! A running recording: source events into the log, commands and limits.
 
+mod pausing;
+mod sealing;
+
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason, Failure};
+use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason};
 use crate::job::{CaptureJob, CaptureLimits};
 use crate::sources::{Joined, RoomSource, SourceEvent};
 
@@ -12,9 +16,12 @@ use super::clock::RecordingClock;
 use super::ending::{Facts, limit_reached};
 use super::keyframes::KeyframeRequests;
 use super::layers::LayerChoice;
+use super::machine_time::MachineTime;
 use super::process::{Control, OpenLog, unknown_command};
 use super::recorder::{Reaction, Recorder};
 use super::writer::LogThread;
+
+use pausing::{Unanswered, next_synced};
 
 /// Time between two snapshots of an unchanged state.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,6 +43,12 @@ pub struct Recording {
     keyframes: KeyframeRequests,
     /// What a snapshot tells that nothing else keeps.
     status: CaptureSnapshot,
+    /// Whether the source is connected to the room.
+    connected: bool,
+    /// When it was paused, if it is.
+    paused_since: Option<MachineTime>,
+    /// Commands that are answered when the disk has what they did, in their order.
+    unanswered: VecDeque<Unanswered>,
     empty_since: Option<Instant>,
     /// Since when the source has nothing more to tell.
     source_ended: Option<Instant>,
@@ -53,7 +66,6 @@ impl Recording {
     pub fn new(job: &CaptureJob, source: RoomSource, joined: Joined, opened: OpenLog) -> Self {
         let now = Instant::now();
         let status = CaptureSnapshot {
-            state: CaptureState::Recording,
             room_id: Some(opened.room_id.unwrap_or(joined.room_id)),
             started_at_ms: Some(opened.started_wall_ns / 1_000_000),
             ..CaptureSnapshot::default()
@@ -75,10 +87,14 @@ impl Recording {
             layers: LayerChoice::new(job.canvas),
             keyframes: KeyframeRequests::default(),
             status,
+            connected: true,
+            paused_since: opened.paused_since,
+            unanswered: VecDeque::new(),
             empty_since: None,
             source_ended: None,
             next_snapshot: now,
         };
+        recording.status.state = recording.open_state();
         recording.note_who_is_there(now);
         recording
     }
@@ -92,8 +108,12 @@ impl Recording {
                 biased;
                 Some(envelope) = control.commands.recv() => self.command(envelope, control).await,
                 _ = control.terminate.recv() => {
-                    self.seal(EndReason::Stopped, control).await;
+                    self.suspend().await;
                     Next::Exit
+                }
+                synced = next_synced(&mut self.unanswered) => {
+                    self.answer(synced, control);
+                    Next::GoOn
                 }
                 failure = self.log.failed(), if self.is_open() => {
                     self.log_failed(failure, control);
@@ -109,6 +129,7 @@ impl Recording {
                 break;
             }
         }
+        self.answer_all(control);
         self.source.leave().await;
         log::info!("left the room");
     }
@@ -117,8 +138,24 @@ impl Recording {
     fn is_open(&self) -> bool {
         matches!(
             self.status.state,
-            CaptureState::Recording | CaptureState::Reconnecting
+            CaptureState::Recording | CaptureState::Reconnecting | CaptureState::Paused
         )
+    }
+
+    /// The state while the log is being written.
+    fn open_state(&self) -> CaptureState {
+        match (&self.paused_since, self.connected) {
+            (Some(_), _) => CaptureState::Paused,
+            (None, true) => CaptureState::Recording,
+            (None, false) => CaptureState::Reconnecting,
+        }
+    }
+
+    fn note_state(&mut self, control: &Control) {
+        if self.is_open() {
+            self.status.state = self.open_state();
+        }
+        self.publish(control);
     }
 
     async fn command(&mut self, envelope: CommandEnvelope, control: &Control) -> Next {
@@ -135,11 +172,23 @@ impl Recording {
                 self.publish(control);
                 (Ok(()), Next::GoOn)
             }
-            Command::Pause
-            | Command::Resume
-            | Command::Finish
-            | Command::Whip { .. }
-            | Command::Unknown => (Err(unknown_command()), Next::GoOn),
+            Command::Pause | Command::Resume if !self.is_open() => (
+                Err("the recording has ended: it cannot be paused or resumed".to_owned()),
+                Next::GoOn,
+            ),
+            Command::Pause => {
+                self.pause(control);
+                self.answer_when_synced(envelope.id);
+                return Next::GoOn;
+            }
+            Command::Resume => {
+                self.resume(control);
+                self.answer_when_synced(envelope.id);
+                return Next::GoOn;
+            }
+            Command::Finish | Command::Whip { .. } | Command::Unknown => {
+                (Err(unknown_command()), Next::GoOn)
+            }
         };
         control.server.reply(&envelope.id, answer);
         next
@@ -148,24 +197,20 @@ impl Recording {
     async fn event(&mut self, event: SourceEvent, control: &Control) {
         match &event {
             SourceEvent::Interrupted => {
-                if self.is_open() {
-                    self.status.state = CaptureState::Reconnecting;
-                }
+                self.connected = false;
                 log::warn!("the connection to the room is lost");
-                self.publish(control);
+                self.note_state(control);
             }
             SourceEvent::Restored { settings_lost, .. } => {
                 let now = Instant::now();
-                if self.is_open() {
-                    self.status.state = CaptureState::Recording;
-                }
+                self.connected = true;
                 self.status.reconnects += 1;
                 if *settings_lost {
                     self.layers.forget(now);
                     self.keyframes.clear();
                 }
                 log::info!("the connection to the room is back");
-                self.publish(control);
+                self.note_state(control);
             }
             SourceEvent::Ended(reason) => {
                 self.source_ended = Some(Instant::now());
@@ -215,9 +260,11 @@ impl Recording {
         if self.is_open() {
             let longest_ns = self.limits.max_duration_ms.saturating_mul(1_000_000);
             let others = [
-                Some(self.clock.instant(longest_ns)),
+                self.clock.instant(longest_ns),
                 self.layers.next_due(),
-                self.keyframes.next_due(),
+                self.keyframes
+                    .next_due()
+                    .filter(|_| self.paused_since.is_none()),
             ];
             for due in others.into_iter().flatten() {
                 wake = wake.min(due);
@@ -275,6 +322,9 @@ impl Recording {
                 request.frame_rate,
             );
         }
+        if self.paused_since.is_some() {
+            return;
+        }
         for id in self.keyframes.due(now) {
             log::debug!("asking for a key frame of {id}");
             self.source.request_keyframe(&id);
@@ -300,55 +350,6 @@ impl Recording {
         }
     }
 
-    /// Completes the log, once.
-    async fn seal(&mut self, reason: EndReason, control: &Control) {
-        if !self.is_open() {
-            return;
-        }
-        let now = self.clock.now();
-        self.recorder.end(reason, now, &mut self.log);
-        self.log.seal().await;
-        self.status.state = CaptureState::Sealed;
-        self.status.end_reason = Some(reason);
-        if let Some(failure) = self.log.failure() {
-            self.status.end_reason = Some(EndReason::LogFailed);
-            self.status.failure = Some(failure);
-        }
-        self.sealed(now.wall_ns, now.time_ns, control);
-    }
-
-    /// Ends the recording because its log cannot be written any more.
-    fn log_failed(&mut self, failure: Failure, control: &Control) {
-        let now = self.clock.now();
-        self.status.state = CaptureState::Sealed;
-        self.status.end_reason = Some(EndReason::LogFailed);
-        self.status.failure = Some(failure);
-        self.sealed(now.wall_ns, now.time_ns, control);
-    }
-
-    fn sealed(&mut self, wall_ns: i64, time_ns: u64, control: &Control) {
-        self.status.ended_at_ms = Some(wall_ns / 1_000_000);
-        self.status.duration_ms = time_ns / 1_000_000;
-        self.source.release();
-        self.keyframes.clear();
-        log::info!(
-            "the log is complete: {:?}, {} frames in {:.1} s",
-            self.status.end_reason,
-            self.recorder.frames(),
-            Duration::from_nanos(time_ns).as_secs_f64()
-        );
-        self.log.journal(
-            "sealed",
-            json!({
-                "reason": self.status.end_reason,
-                "failure": self.status.failure,
-                "ended_at_ms": self.status.ended_at_ms,
-                "duration_ms": self.status.duration_ms,
-            }),
-        );
-        self.publish(control);
-    }
-
     fn publish(&mut self, control: &Control) {
         self.next_snapshot = Instant::now() + SNAPSHOT_INTERVAL;
         if self.is_open() {
@@ -362,6 +363,8 @@ impl Recording {
             .first_frame_wall_ns()
             .map(|wall_ns| wall_ns / 1_000_000);
         let mut snapshot = self.status.clone();
+        snapshot.gaps = self.recorder.told().gaps().to_vec();
+        snapshot.pauses = self.recorder.told().pauses().to_vec();
         snapshot.participants = self
             .recorder
             .participants(|id| self.layers.layer(id).to_owned());

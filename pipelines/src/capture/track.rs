@@ -2,9 +2,13 @@
 
 use crate::control::TrackStatus;
 use crate::log::{Codec, TrackInfo, TrackKind, TrackNumber};
-use crate::sources::{Publication, TrackId};
+use crate::sources::{Publication, SourceFrame, TrackId};
 
 use super::timeline::Timeline;
+
+/// How long a track may be waited for to begin with a key frame after a pause, nanoseconds. Longer,
+/// and its key frames are not recognised.
+const KEYFRAME_WAIT_NS: u64 = 10_000_000_000;
 
 /// A published track.
 pub struct Track {
@@ -14,6 +18,8 @@ pub struct Track {
     pub timeline: Timeline,
     /// The next frame does not follow the one before.
     pub interrupted: bool,
+    /// After a pause: until when it may begin with a key frame only, nanoseconds of recording time.
+    keyframe_only_until_ns: Option<u64>,
     /// Arrival of the last frame since it was unmuted, nanoseconds of recording time.
     pub last_frame_ns: Option<u64>,
     pub frames: u64,
@@ -38,6 +44,7 @@ impl Track {
             logged: None,
             timeline: Timeline::default(),
             interrupted: false,
+            keyframe_only_until_ns: None,
             last_frame_ns: None,
             frames: 0,
             bytes: 0,
@@ -45,6 +52,29 @@ impl Track {
             width: 0,
             height: 0,
         }
+    }
+
+    /// Nothing is taken of it for a while.
+    pub fn pause(&mut self) {
+        self.interrupted = true;
+        self.last_frame_ns = None;
+    }
+
+    /// It goes on after a pause; a picture begins with a key frame then.
+    pub fn resume(&mut self, now_ns: u64) {
+        self.keyframe_only_until_ns = (self.publication.kind == TrackKind::Video)
+            .then(|| now_ns.saturating_add(KEYFRAME_WAIT_NS));
+    }
+
+    /// Whether it can go on with this frame.
+    pub fn takes_up_with(&mut self, frame: &SourceFrame, now_ns: u64) -> bool {
+        let waits = self
+            .keyframe_only_until_ns
+            .is_some_and(|until_ns| !frame.keyframe && now_ns < until_ns);
+        if !waits {
+            self.keyframe_only_until_ns = None;
+        }
+        !waits
     }
 
     /// For a snapshot; `layer` names the simulcast layer asked for.

@@ -62,6 +62,7 @@ struct Shared {
 enum Item {
     Record(Record),
     Journal(&'static str, serde_json::Value),
+    Sync(oneshot::Sender<()>),
     Seal(oneshot::Sender<()>),
 }
 
@@ -102,7 +103,8 @@ impl LogThread {
         let (writer, resumed) =
             LogWriter::resume(&place.folder, &place.recording_id, place.settings)?;
         let clock = clock(&resumed);
-        Ok((Self::start(writer, place, clock)?, clock, resumed))
+        let log = Self::start(writer, place, clock.clone())?;
+        Ok((log, clock, resumed))
     }
 
     fn start(writer: LogWriter, place: LogPlace, clock: RecordingClock) -> Result<Self, LogError> {
@@ -142,6 +144,15 @@ impl LogThread {
             .queue()
             .push_back(Item::Journal(happening, details));
         self.wake();
+    }
+
+    /// Has everything that was handed over so far brought to the disk at once. What is returned
+    /// tells when that is done; it is closed when it could not be done.
+    pub fn sync(&self) -> oneshot::Receiver<()> {
+        let (done, synced) = oneshot::channel();
+        self.shared.queue().push_back(Item::Sync(done));
+        self.wake();
+        synced
     }
 
     /// Waits until everything handed over so far is on the disk, or has failed to get there.
@@ -277,6 +288,16 @@ impl Worker {
                     log::warn!("cannot write \"{happening}\" to the journal: {error}");
                 }
             }
+            Item::Sync(done) => {
+                if self.finished {
+                    return;
+                }
+                match self.sync() {
+                    // Nobody waits any more when the process is on its way out.
+                    Ok(()) => drop(done.send(())),
+                    Err(error) => self.fail(&error),
+                }
+            }
             Item::Seal(done) => {
                 if !self.finished
                     && let Err(error) = self.writer.sync()
@@ -319,11 +340,15 @@ impl Worker {
             })?;
         }
         if self.unsynced && self.last_sync.elapsed() >= self.sync_interval {
-            self.last_sync = Instant::now();
-            self.unsynced = false;
-            return self.writer.sync();
+            return self.sync();
         }
         self.writer.flush()
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        self.last_sync = Instant::now();
+        self.unsynced = false;
+        self.writer.sync()
     }
 
     /// Keeps what is there and tells why there will be no more.

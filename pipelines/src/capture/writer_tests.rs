@@ -18,7 +18,7 @@ fn place(folder: &std::path::Path) -> LogPlace {
 
 fn start(folder: &std::path::Path) -> (LogThread, RecordingClock) {
     let clock = RecordingClock::new(Instant::now(), 0);
-    let log = LogThread::create(place(folder), now_wall_ns(), clock).expect("log");
+    let log = LogThread::create(place(folder), now_wall_ns(), clock.clone()).expect("log");
     (log, clock)
 }
 

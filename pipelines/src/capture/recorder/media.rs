@@ -20,10 +20,14 @@ impl Recorder {
             log::debug!("a frame of the unknown track {}", frame.id);
             return Reaction::Nothing;
         };
+        if self.paused || !track.takes_up_with(&frame, now.time_ns) {
+            return Reaction::Nothing;
+        }
         track.packets_lost += frame.packets_lost;
+        let running_ns = now.time_ns + self.paused_ns;
         let placed = track
             .timeline
-            .place(frame.rtp, frame.clock_rate, now.time_ns);
+            .place(frame.rtp, frame.clock_rate, running_ns);
         let follows = matches!(placed, Placed::Continues(_));
         let logged = track
             .logged
@@ -38,9 +42,7 @@ impl Recorder {
         };
         let before = track.last_frame_ns.replace(now.time_ns);
         let lost_since = before.filter(|_| frame.packets_lost > 0);
-        if let Some(gap) = self.gaps.frame(now.time_ns, lost_since) {
-            event(sink, now, gap);
-        }
+        let gap = self.gaps.frame(now.time_ns, lost_since);
         let is_video = track.publication.kind == TrackKind::Video;
         let contiguous = frame.contiguous && !track.interrupted;
         let (Placed::Continues(rtp) | Placed::Begins(rtp)) = placed;
@@ -59,6 +61,10 @@ impl Recorder {
                 payload: frame.payload,
             }),
         };
+        if let Some(gap) = gap {
+            self.told.take_in(now, &gap);
+            event(sink, now, gap);
+        }
         if !sink.append(record, is_video) {
             track.interrupted = true;
             self.gaps.dropped(now.time_ns);
@@ -76,7 +82,7 @@ impl Recorder {
         self.bytes += bytes;
         self.first_frame_wall_ns.get_or_insert(now.wall_ns);
         if is_video && let Some(gap) = self.gaps.kept(now.time_ns) {
-            event(sink, now, gap);
+            self.tell(gap, now, sink);
         }
         match (is_video, frame.keyframe) {
             (true, true) => Reaction::KeyframeArrived(frame.id),
@@ -97,7 +103,7 @@ impl Recorder {
             return;
         };
         // What the track goes on with may be of another clock: its first frame will tell.
-        if track.interrupted {
+        if track.interrupted || self.paused {
             return;
         }
         if let (Some(logged), Some(rtp)) = (track.logged, track.timeline.extend(rtp)) {
