@@ -3,7 +3,7 @@
 CARGO ?= cargo
 export PATH := $(HOME)/.cargo/bin:$(PATH):/usr/local/go/bin
 
-.PHONY: help demo run build test soak check bench clean
+.PHONY: help demo run build test soak crash-test check bench clean
 
 help:
 	@echo "make demo     install what is missing, build, record two test publishers, check the file"
@@ -11,6 +11,7 @@ help:
 	@echo "make build    build the server"
 	@echo "make test     all tests, against real servers (about 27 minutes from nothing on 2 cores)"
 	@echo "make soak     the strict and long tests"
+	@echo "make crash-test N=200   that many processes killed while rooms are recorded"
 	@echo "make check    format, lints, licences, docs"
 	@echo "make bench    what a recording costs on this machine"
 
@@ -37,6 +38,14 @@ soak:
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
 	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
+
+# CRASH_SEED=… repeats a run.
+N ?= 200
+crash-test:
+	@scripts/prerequisites test --install
+	@scripts/test-dependencies
+	$(CARGO) build --workspace --locked
+	CRASH_KILLS=$(N) $(CARGO) test --workspace --locked --test crash -- --test-threads=1 --nocapture
 
 check:
 	@scripts/prerequisites check --install

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use harness::capture_log::Missing;
 use harness::findings::{Findings, grid};
 use harness::publisher::{PublisherOptions, whip};
 use harness::tapedeck::Tapedeck;
 use harness::wait;
-use tapedeck_pipelines::log::{Body, LogEvent, LogReader, Next};
 
 #[tokio::test]
 async fn lost_publishers_leave_and_an_empty_room_ends_its_recording() {
@@ -87,7 +87,7 @@ async fn killed_server_costs_publishers_and_recording_nothing() {
         found.assert_seen(2 + place, joined + 1.5, end, 1);
     }
     found.assert_heard(&third.options, joined + 1.5, end, 1);
-    let lost = lost_frames(&tapedeck, &started.id);
+    let lost = Missing::of(&tapedeck.kept_log(&started.id));
     assert!(lost.is_empty(), "{lost:?}");
     // Who left a server that was restarted in between is gone for good.
     first.leave().await;
@@ -127,36 +127,7 @@ async fn killed_rooms_process_costs_a_gap_and_publishers_come_back() {
     found.assert_seen(0, 1.0, died, 1);
     found.assert_heard(&publisher.options, back + 1.5, end, 1);
     found.assert_seen(0, back + 1.5, end, 1);
-    let told = lost_frames(&tapedeck, &started.id);
+    let told = Missing::of(&tapedeck.kept_log(&started.id));
     assert!(!told.is_empty(), "no gap is told");
     println!("{told:?}");
-}
-
-/// What the log tells of missing media.
-fn lost_frames(tapedeck: &Tapedeck, id: &str) -> Vec<String> {
-    let mut reader = LogReader::open(&tapedeck.kept_log(id)).expect("a log");
-    let mut lost = Vec::new();
-    let mut begun = std::collections::HashSet::new();
-    while let Next::Record(record) = reader.next().expect("a readable log") {
-        let at = record.time_ns as f64 / 1e9;
-        match record.body {
-            Body::Event(LogEvent::Gap {
-                from_ns,
-                to_ns,
-                reason,
-            }) => lost.push(format!(
-                "gap from {:.2} s to {:.2} s: {reason}",
-                from_ns as f64 / 1e9,
-                to_ns as f64 / 1e9
-            )),
-            Body::Frame(frame) => {
-                let is_first = begun.insert(frame.track);
-                if !frame.contiguous && !is_first {
-                    lost.push(format!("track {} before {at:.2} s", frame.track));
-                }
-            }
-            _ => {}
-        }
-    }
-    lost
 }

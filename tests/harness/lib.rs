@@ -2,9 +2,11 @@
 //! networks, the recording server under test and the real clients. Everything runs on loopback
 //! and ends with the value that started it.
 
+pub mod capture_log;
 pub mod children;
 pub mod clients;
 pub mod content;
+pub mod crash;
 pub mod findings;
 pub mod http;
 pub mod livekit;

@@ -38,6 +38,19 @@ impl Found {
     }
 }
 
+/// Captures or renders, found by the folder that they work in: pid and recording id.
+pub fn processes_of_recordings(data: &Path, role: &str) -> Vec<(i32, String)> {
+    let of_recording = |found: Found| {
+        let folder = fs::read_link(format!("/proc/{}/cwd", found.pid)).ok()?;
+        let id = folder.strip_prefix(data.join("work")).ok()?.to_str()?;
+        found.is(role).then(|| (found.pid, id.to_owned()))
+    };
+    processes(data)
+        .into_iter()
+        .filter_map(of_recording)
+        .collect()
+}
+
 /// Those of them that belong to recordings: not the server itself, and not the rooms process,
 /// which waits for further publishers.
 pub fn captures_and_renders(data: &Path) -> Vec<Found> {

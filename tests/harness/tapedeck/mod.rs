@@ -1,10 +1,13 @@
 //! The recording server under test: the real program with a data folder of its own.
 
 mod api;
+mod insistent;
 mod leftovers;
 mod program;
 
 pub use api::{Recording, Reply};
+pub use insistent::Insistent;
+pub use leftovers::processes_of_recordings;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -162,7 +165,7 @@ impl Tapedeck {
 
     /// Links the capture logs of this moment into `logs/` beside the data folder, where they go on
     /// growing: the server removes them with their work folders.
-    fn keep_logs(&self) {
+    pub fn keep_logs(&self) {
         for work in std::fs::read_dir(self.data().join("work"))
             .into_iter()
             .flatten()
@@ -183,6 +186,11 @@ impl Tapedeck {
     /// The capture log of a recording that was stopped by [`Tapedeck::stop_recording`].
     pub fn kept_log(&self, id: &str) -> PathBuf {
         self.folder.path().join("logs").join(id).join("log")
+    }
+
+    /// The running processes of a kind that belong to recordings: pid and recording id.
+    pub fn processes(&self, role: &str) -> Vec<(i32, String)> {
+        leftovers::processes_of_recordings(&self.data(), role)
     }
 
     /// The pids of a kind of process: `capture`, `render` or `rooms`.

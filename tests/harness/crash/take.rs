@@ -1,0 +1,145 @@
+//! One recording while processes are killed.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tapedeck_pipelines::layout::arrange;
+
+use super::manifest;
+use crate::capture_log::Missing;
+use crate::oracle::{Claims, Shown, Verdict, judge};
+use crate::publisher::PublisherOptions;
+use crate::tapedeck::{Insistent, Recording, Tapedeck};
+
+/// How far the beginning and end of a recording may be from what was asked for, ms.
+const ANSWER_MS: f64 = 500.0;
+/// What a gap may leave out around the frames that are missing, s.
+const GAP_EDGE_SECONDS: f64 = 1.0;
+
+/// A recording to be made.
+#[derive(Clone, Debug)]
+pub struct Take {
+    pub room: String,
+    /// `livekit` or `whip`.
+    pub source: &'static str,
+    /// The size of the picture.
+    pub canvas: (u32, u32),
+    /// Who publishes all the time, in the order of their tiles.
+    pub publishers: Vec<PublisherOptions>,
+}
+
+/// A recording that was made.
+pub struct Taken {
+    pub recording: Recording,
+    pub claims: Claims,
+    take: Take,
+    stopped: Range<f64>,
+    told: Value,
+    file: PathBuf,
+    log: PathBuf,
+}
+
+impl Take {
+    /// Records for a while.
+    ///
+    /// # Panics
+    /// The recording does not start, or does not end.
+    pub async fn record(&self, client: &Insistent, after: Duration, length: Duration) -> Half {
+        tokio::time::sleep(after).await;
+        let body = json!({
+            "roomName": self.room, "source": self.source,
+            "width": self.canvas.0, "height": self.canvas.1,
+        });
+        let recording = client.start(&body).await;
+        tokio::time::sleep(length).await;
+        let stopped = client.stop(&self.room, self.source).await;
+        let told = client.end_of(&recording.id).await;
+        Half {
+            take: self.clone(),
+            recording,
+            stopped,
+            told,
+        }
+    }
+}
+
+/// A recording that has ended, before its files are looked at.
+pub struct Half {
+    take: Take,
+    recording: Recording,
+    stopped: Range<f64>,
+    told: Value,
+}
+
+impl Half {
+    /// Reads what is on the disk.
+    ///
+    /// # Panics
+    /// Its manifest does not say that it is complete.
+    pub fn on_disk(self, tapedeck: &Tapedeck) -> Taken {
+        let id = &self.recording.id;
+        let manifest = manifest(&tapedeck.work(id));
+        assert_eq!(manifest["state"], "complete", "{manifest}");
+        assert_eq!(self.told["state"], "complete", "{}", self.told);
+        assert_eq!(manifest["endReason"], "stopped", "{manifest}");
+        let name = manifest["name"].as_str().unwrap_or_default();
+        Taken {
+            claims: Claims::of(&manifest),
+            file: tapedeck.file(name),
+            log: tapedeck.kept_log(id),
+            take: self.take,
+            recording: self.recording,
+            stopped: self.stopped,
+            told: manifest,
+        }
+    }
+}
+
+impl Taken {
+    /// Judges its file, and what the manifest says of it. Blocks.
+    pub fn judge(&self) -> Verdict {
+        let (width, height) = self.take.canvas;
+        let places = arrange(width, height, self.take.publishers.len(), 0).participants;
+        let shown: Vec<Shown> = self.take.publishers.iter().map(Shown::always).collect();
+        let mut verdict = judge(&self.file, &self.claims, &shown, &places);
+        verdict.faults.extend(self.untruths());
+        let whose = format!("{} ({})", self.recording.id, self.take.room);
+        for fault in &mut verdict.faults {
+            *fault = format!("{whose}: {fault}");
+        }
+        verdict
+    }
+
+    /// What the manifest says and is not so.
+    fn untruths(&self) -> Vec<String> {
+        let mut untruths = Vec::new();
+        let started = (self.claims.started_at - self.recording.started_at).abs();
+        if started > 1.0 {
+            untruths.push(format!("its beginning has moved by {started:.0} ms"));
+        }
+        let Range { start, end } = self.stopped;
+        if !(start - ANSWER_MS..=end + ANSWER_MS).contains(&self.claims.ended_at) {
+            let late = self.claims.ended_at - end;
+            untruths.push(format!("it ended {late:.0} ms after its stop was answered"));
+        }
+        let size = std::fs::metadata(&self.file).map_or(0, |file| file.len());
+        if self.told["file"]["size_bytes"] != size {
+            untruths.push(format!("its file has {size} bytes: {}", self.told["file"]));
+        }
+        untruths
+    }
+
+    /// Breaks in its tracks that no gap tells.
+    pub fn lost_frames(&self) -> usize {
+        let is_told = |at: f64| {
+            self.claims.gaps.iter().any(|gap| {
+                let from = gap.from_ms as f64 / 1e3 - GAP_EDGE_SECONDS;
+                (from..gap.to_ms as f64 / 1e3 + GAP_EDGE_SECONDS).contains(&at)
+            })
+        };
+        let frames = Missing::of(&self.log).frames;
+        frames.iter().filter(|(_, at)| !is_told(*at)).count()
+    }
+}

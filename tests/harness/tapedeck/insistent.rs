@@ -1,0 +1,115 @@
+//! A client that asks again while the server is down.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Recording, Tapedeck, now_ms};
+
+/// How long it asks.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two tries.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks until it is answered, as a client does whose server is killed again and again.
+#[derive(Clone)]
+pub struct Insistent {
+    http: reqwest::Client,
+    base: String,
+}
+
+impl Insistent {
+    /// A client of a server that may be killed and run again meanwhile.
+    pub fn of(tapedeck: &Tapedeck) -> Self {
+        Self {
+            http: tapedeck.http.clone(),
+            base: tapedeck.url(""),
+        }
+    }
+
+    /// Starts a recording. A start that was cut off is repeated under its idempotency key; one
+    /// that was refused, because the server was killed in the middle of it, is begun anew.
+    ///
+    /// # Panics
+    /// It does not start within a minute.
+    pub async fn start(&self, body: &Value) -> Recording {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let key = format!("{:032x}", rand::random::<u128>());
+            let ask = || {
+                self.http
+                    .post(format!("{}/recordings/start", self.base))
+                    .header("idempotency-key", &key)
+                    .json(body)
+            };
+            let (status, answer) = self.answer("start", ask, deadline).await;
+            let recording =
+                (status == 200).then(|| serde_json::from_value(answer["recording"].clone()));
+            if let Some(Ok(recording)) = recording {
+                return recording;
+            }
+            assert!(Instant::now() < deadline, "no start: {status} {answer}");
+            println!("start of {body} refused: {status} {answer}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Stops the recording of a room; returns between which times (Unix ms) it ended.
+    pub async fn stop(&self, room: &str, source: &str) -> Range<f64> {
+        let asked = now_ms();
+        let body = json!({ "roomName": room, "source": source });
+        let ask = || {
+            self.http
+                .post(format!("{}/recordings/stop", self.base))
+                .json(&body)
+        };
+        // "Not recording" is the answer after a stop that was cut off.
+        self.answer("stop", ask, Instant::now() + PATIENCE).await;
+        asked..now_ms()
+    }
+
+    /// Waits until a recording is in a final state and returns what `/v1` tells of it.
+    ///
+    /// # Panics
+    /// That takes more than two minutes.
+    pub async fn end_of(&self, id: &str) -> Value {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            let ask = || self.http.get(format!("{}/v1/recordings/{id}", self.base));
+            let (status, recording) = self.answer("status", ask, deadline).await;
+            assert_eq!(status, 200, "{id} is unknown: {recording}");
+            let state = recording["state"].as_str().unwrap_or_default();
+            if ["complete", "limit_reached", "aborted", "failed"].contains(&state) {
+                return recording;
+            }
+            assert!(Instant::now() < deadline, "{id} does not end: {recording}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Asks until an answer arrives whole.
+    async fn answer(
+        &self,
+        what: &str,
+        ask: impl Fn() -> reqwest::RequestBuilder,
+        deadline: Instant,
+    ) -> (u16, Value) {
+        loop {
+            let error = match ask().send().await {
+                Ok(answer) => {
+                    let status = answer.status().as_u16();
+                    match answer.bytes().await {
+                        Ok(body) => {
+                            return (status, serde_json::from_slice(&body).unwrap_or_default());
+                        }
+                        Err(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            assert!(Instant::now() < deadline, "no answer to {what}: {error}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
