@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tapedeck_failpoints::reached;
+
 /// Replaces the file at `path` by `content` atomically: temporary file beside it, fsync, rename,
 /// fsync of the folder. The folder must exist, and only one at a time may replace this file.
 ///
@@ -17,6 +19,7 @@ pub fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
+    reached("replace.renamed");
     sync_folder(folder)
 }
 
@@ -39,6 +42,9 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
         .map(Path::to_path_buf)
         .collect();
     fs::create_dir_all(folder)?;
+    if !missing.is_empty() {
+        reached("folder.created");
+    }
     for made in missing {
         if let Some(parent) = made
             .parent()
@@ -65,7 +71,10 @@ pub(crate) fn temporary_path(path: &Path, owner: &str) -> io::Result<PathBuf> {
 fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    reached("replace.written");
+    file.sync_all()?;
+    reached("replace.synced");
+    Ok(())
 }
 
 fn parent(path: &Path) -> io::Result<&Path> {

@@ -92,7 +92,8 @@ impl Launch {
 
 fn is_inherited(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        INHERITED.contains(&name)
+        tapedeck_failpoints::VARIABLE == Some(name)
+            || INHERITED.contains(&name)
             || INHERITED_PREFIXES
                 .iter()
                 .any(|prefix| name.starts_with(prefix))

@@ -2,6 +2,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::prelude::*;
+use tapedeck_failpoints::reached;
 
 use super::index::{Index, IndexError};
 use super::manifests::Manifests;
@@ -74,15 +75,18 @@ impl State {
 
     fn save(&self, manifest: &Manifest) -> io::Result<()> {
         self.manifests.write(manifest)?;
+        reached("manifest.saved");
         // The manifest is the truth: an index that failed is made anew from it.
         if let Err(error) = self.ask(|index| index.save(manifest)) {
             log::error!("recording {} is missing in the index: {error}", manifest.id);
         }
+        reached("index.saved");
         Ok(())
     }
 
     fn remove(&self, id: &str) -> io::Result<()> {
         self.manifests.remove(id)?;
+        reached("remove.removed");
         self.ask(|index| index.remove(id)).map_err(io::Error::other)
     }
 }

@@ -110,6 +110,7 @@ impl Index {
                 self.by_name.remove(&old.name)?;
             }
             self.insert(manifest)?;
+            tapedeck_failpoints::reached("index.written");
             self.db.flush()?;
             Ok(())
         })

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use tapedeck_failpoints::reached;
 use tapedeck_storage::durable;
 
 use crate::Manifest;
@@ -93,9 +94,12 @@ impl Manifests {
             let path = entry?.path();
             if path.file_name().is_some_and(|name| name != "manifest.json") {
                 result = result.and(remove(&path));
+                reached("clear.begun");
             }
         }
-        result.and_then(|()| durable::sync_folder(&folder))
+        result.and_then(|()| durable::sync_folder(&folder))?;
+        reached("clear.done");
+        Ok(())
     }
 
     /// Removes a recording's folder; gone already is success.
@@ -106,6 +110,7 @@ impl Manifests {
         // The manifest last: what is left of an interrupted removal still has an owner.
         self.clear(id)?;
         remove(&self.folder.work(id))?;
+        reached("remove.begun");
         durable::sync_folder(&self.folder.work_root())
     }
 }

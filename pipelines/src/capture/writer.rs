@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use tapedeck_failpoints::reached;
 use tokio::sync::{Notify, oneshot};
 
 use crate::control::{Failure, FailureKind};
@@ -304,6 +305,7 @@ impl Worker {
                 {
                     self.fail(&error);
                 }
+                reached("log.sealed");
                 self.finished = true;
                 // Nobody waits any more when the process is on its way out.
                 let _ = done.send(());

@@ -4,6 +4,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+use tapedeck_failpoints::reached;
 
 use super::folder::{segment_numbers, segment_path};
 use super::format::{MAX_RECORDING_ID_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, encode_record};
@@ -219,9 +220,12 @@ impl LogWriter {
     /// Flushes and waits until the disk has it.
     pub fn sync(&mut self) -> Result<(), LogError> {
         self.flush()?;
+        reached("log.written");
         self.file
             .sync_data()
-            .map_err(|error| LogError::io("sync", &self.path, error))
+            .map_err(|error| LogError::io("sync", &self.path, error))?;
+        reached("log.synced");
+        Ok(())
     }
 
     /// Size of the log, bytes, all segments.
@@ -338,6 +342,7 @@ fn create_segment(path: &Path, header: &SegmentHeader, folder: &File) -> Result<
         .mode(0o600)
         .open(path)
         .map_err(error)?;
+    reached("log.created");
     // What is there is the beginning of a header that could not be completed.
     file.set_len(0).map_err(error)?;
     if let Err(failed) = file.write_all(&header.encode()) {
@@ -345,6 +350,7 @@ fn create_segment(path: &Path, header: &SegmentHeader, folder: &File) -> Result<
         return Err(error(failed));
     }
     file.sync_data().map_err(error)?;
+    reached("log.header");
     folder.sync_all().map_err(error)?;
     Ok(file)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tapedeck_failpoints::reached;
 
 use super::{now_monotonic_ns, now_wall_ns};
 
@@ -72,7 +73,10 @@ impl Journal {
         let mut line = serde_json::to_vec(&entry)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
-        self.file.sync_data()
+        reached("journal.written");
+        self.file.sync_data()?;
+        reached("journal.synced");
+        Ok(())
     }
 }
 

@@ -103,6 +103,7 @@ fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile
     let fragmented = folder.join("part.mp4");
     session::Session::new(job, control, &fragmented)?.run()?;
     let summary = mp4::finalise(&fragmented, &job.output)?;
+    tapedeck_failpoints::reached("finalise.done");
     // It can be rendered again, and the finished file takes as much space.
     if let Err(error) = std::fs::remove_file(&fragmented) {
         log::warn!("cannot remove {}: {error}", fragmented.display());

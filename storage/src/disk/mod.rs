@@ -217,6 +217,7 @@ impl RecordingStore for DiskStore {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
                 Err(error) => return Err(failed("delete", name, error)),
             }
+            tapedeck_failpoints::reached("delete.removed");
         }
         let folder = self.folder.clone();
         blocking(name, move || crate::durable::sync_folder(&folder))

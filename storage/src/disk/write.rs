@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use tapedeck_failpoints::reached;
 
 use super::{hash, metadata_name};
 use crate::{RecordingMetadata, StoreError, durable};
@@ -36,19 +37,24 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
     // A true copy: a second link would change with its source. The kernel shares the blocks where
     // the file system can.
     fs::copy(source, &temporary.0).map_err(failed)?;
+    reached("upload.copied");
     File::open(&temporary.0)
         .and_then(|file| file.sync_all())
         .map_err(failed)?;
+    reached("upload.synced");
     check(&hash::of_file(&temporary.0).map_err(failed)?, metadata)?;
     write_metadata(folder, metadata).map_err(failed)?;
+    reached("upload.described");
     match rename_new(&temporary.0, &target) {
-        Ok(()) => {}
+        Ok(()) => reached("upload.renamed"),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(StoreError::Conflict(name.into()));
         }
         Err(error) => return Err(failed(error)),
     }
-    durable::sync_folder(folder).map_err(failed)
+    durable::sync_folder(folder).map_err(failed)?;
+    reached("upload.done");
+    Ok(())
 }
 
 fn check((size, sha256): &(u64, String), metadata: &RecordingMetadata) -> Result<(), StoreError> {

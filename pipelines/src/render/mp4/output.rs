@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
+use tapedeck_failpoints::reached;
 
 use super::Mp4Error;
 
@@ -52,7 +53,9 @@ pub(super) fn write(
         }
     }
     let sha256 = sink.hash.finalize().into();
+    reached("finalise.written");
     unfinished.file.sync_all().map_err(failed)?;
+    reached("finalise.synced");
     unfinished.keep(output)?;
     Ok((size, sha256))
 }
@@ -101,6 +104,7 @@ impl Unfinished {
         let failed = |error| Mp4Error::io("put in place", output, error);
         std::fs::rename(&self.path, output).map_err(failed)?;
         self.kept = true;
+        reached("finalise.renamed");
         let folder = match output.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),

@@ -31,6 +31,7 @@ impl FragmentFile {
         match self.file.write_all(data) {
             Ok(()) => {
                 self.bytes += data.len() as u64;
+                tapedeck_failpoints::reached("fragment.written");
                 Ok(())
             }
             Err(error) => {
