@@ -33,6 +33,9 @@ pub struct RecorderSettings {
     pub max_recordings: usize,
     /// How long a start may take.
     pub start_timeout: Duration,
+    /// The pause before a capture that ended twice in a row is started again; it doubles from
+    /// there.
+    pub capture_restart_pause: Duration,
     /// How long a stop waits for the file.
     pub stop_timeout: Duration,
     /// Time between two fdatasync calls of the log.
@@ -80,6 +83,24 @@ pub enum StartError {
 pub enum StopError {
     #[error("no recording of this room is live")]
     NotRecording,
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// Why a recording was not paused, or does not go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PauseError {
+    #[error("no recording of this room is live")]
+    NotRecording,
+    /// It is done as soon as capture can.
+    #[error("capture has not done it yet and does so as soon as it can: ask again")]
+    Pending,
+    /// Another request came in between.
+    #[error("another request to pause or to go on came in between")]
+    Overtaken,
+    /// The capture process is of a version that does not know pauses, or cannot pause now.
+    #[error("capture refused: {0}")]
+    Refused(String),
     #[error("{0}")]
     Internal(String),
 }

@@ -1,7 +1,7 @@
 //! What tests begin with.
 
 pub use crate::common::{output, request};
-use crate::{MANIFEST_VERSION, Manifest, RecordingState};
+use crate::{MANIFEST_VERSION, Manifest, RecordingState, Restarts};
 
 pub fn manifest() -> Manifest {
     Manifest {
@@ -24,6 +24,7 @@ pub fn manifest() -> Manifest {
         max_duration_ms: 3_600_000,
         metadata: None,
         warnings: Vec::new(),
+        restarts: Restarts::default(),
         gaps: Vec::new(),
         pauses: Vec::new(),
         file: None,

@@ -25,6 +25,7 @@ mod rooms;
 mod rooms_process;
 mod services;
 mod session;
+mod sources;
 mod space;
 mod state;
 mod supervision;

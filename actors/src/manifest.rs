@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Warning};
+use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Role, Warning};
 use tapedeck_pipelines::job::OutputSettings;
 
 /// The version of the manifest's layout.
@@ -52,6 +52,9 @@ pub struct Manifest {
     pub metadata: Option<serde_json::Value>,
     #[serde(default)]
     pub warnings: Vec<Warning>,
+    /// Processes that were started again.
+    #[serde(default)]
+    pub restarts: Restarts,
     /// Where not everything was captured.
     #[serde(default)]
     pub gaps: Vec<Gap>,
@@ -90,6 +93,26 @@ impl Manifest {
             state => !state.is_final(),
         }
     }
+}
+
+/// How often a recording's processes were started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Restarts {
+    pub capture: u32,
+    pub render: u32,
+    pub last: Option<Restart>,
+}
+
+/// Why a process is started again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restart {
+    pub role: Role,
+    /// When the process before was found to be gone, Unix ms.
+    pub at_ms: i64,
+    /// How it ended.
+    pub reason: String,
 }
 
 /// The state of a recording.

@@ -147,7 +147,7 @@ async fn an_actor_of_the_rooms_process_that_panics_finds_the_process_again() {
     fixture.publish("room", "ann").await;
     let before = fixture.rooms_processes();
     for identity in ["bob", "cleo"] {
-        let actor = recorder.inner.rooms.actor.address();
+        let actor = recorder.inner.services.sources.rooms.actor.address();
         assert!(actor.send(Panic).await.is_err());
         fixture.publish("room", identity).await;
     }
@@ -156,7 +156,7 @@ async fn an_actor_of_the_rooms_process_that_panics_finds_the_process_again() {
 
     // Also when nobody asks: a recording needs the process.
     fixture.record("room").await;
-    let actor = recorder.inner.rooms.actor.address();
+    let actor = recorder.inner.services.sources.rooms.actor.address();
     assert!(actor.send(Panic).await.is_err());
     kill(before[0]);
     wait_until("it is started again", async || {

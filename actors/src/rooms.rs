@@ -21,6 +21,14 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Livekit, Self::Whip];
+
+    /// The one that manifests and clients call so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// As manifests and clients call it.
     pub fn name(self) -> &'static str {
         match self {

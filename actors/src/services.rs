@@ -2,6 +2,7 @@
 
 use crate::RecorderSettings;
 use crate::folder::DataFolder;
+use crate::sources::Sources;
 use crate::state::StoreActor;
 use crate::supervision::Keeper;
 use crate::uploader::UploaderActor;
@@ -10,6 +11,8 @@ use crate::uploader::UploaderActor;
 pub struct Services {
     pub settings: RecorderSettings,
     pub folder: DataFolder,
+    /// Where captures find their rooms.
+    pub sources: Sources,
     pub states: Keeper<StoreActor>,
     pub uploader: Keeper<UploaderActor>,
 }

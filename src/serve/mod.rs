@@ -255,6 +255,7 @@ fn recorder_settings(
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,
         start_timeout: Duration::from_secs(recording.start_timeout_s),
+        capture_restart_pause: Duration::from_secs(1),
         stop_timeout: Duration::from_secs(recording.stop_timeout_s),
         sync_interval: Duration::from_millis(recording.sync_interval_ms),
     })

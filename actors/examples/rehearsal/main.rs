@@ -8,7 +8,8 @@
 //! | `exits-early` | capture ends before it is in the room |
 //! | `garbage` | capture's socket says what no protocol knows |
 //! | `room-ends`, `max-duration` | capture seals by itself, with that reason |
-//! | `dies-recording` | capture ends without sealing |
+//! | `dies-once`, `dies-recording` | capture ends without sealing: the first, or every one |
+//! | `knows-no-pauses` | capture does as one of an earlier version does |
 //! | `hangs-on-stop` | capture does not react to a stop |
 //! | `ignores-leave` | capture does not react to a leave |
 //! | `render-dies-twice`, `render-always-dies` | render ends without an output |
@@ -26,7 +27,7 @@
 //! and answers when that is repeated under its id.
 //!
 //! `rehearsal server FOLDER` is a server that takes `start ROOM`, `record ROOM` (of ours),
-//! `publish ROOM` and `stop ROOM` on standard input.
+//! `publish ROOM`, `pause ROOM` and `stop ROOM` on standard input.
 
 mod rooms;
 
@@ -44,7 +45,7 @@ use tapedeck_actors::{
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, ControlServer, EndReason, Event, Failure, FailureKind,
-    OutputFile, RenderSnapshot, RenderState, Role, WhipMedia, WhipRequest,
+    Gap, OutputFile, Pause, RenderSnapshot, RenderState, Role, WhipMedia, WhipRequest,
 };
 use tapedeck_pipelines::job::{CaptureJob, CaptureLimits, RenderJob, Secret, Source};
 use tapedeck_pipelines::process::{Journal, now_wall_ns};
@@ -89,6 +90,8 @@ async fn capture(job: CaptureJob) -> Outcome {
     }
     let (server, mut commands) =
         ControlServer::bind(&job.socket, Role::Capture, &job.recording_id)?;
+    let log = job.folder.join("log");
+    let goes_on = log.exists();
     let mut snapshot = CaptureSnapshot::default();
     let publish = |snapshot: &CaptureSnapshot| {
         server.publish(Event::Capture {
@@ -114,9 +117,26 @@ async fn capture(job: CaptureJob) -> Outcome {
     let mut journal = Journal::open(&job.folder.join("capture.jsonl"))?;
     journal.append("started", &json!({}))?;
     if !has("never-joins") {
-        std::fs::create_dir_all(job.folder.join("log"))?;
-        std::fs::write(job.folder.join("log/000001.tdl"), b"media")?;
+        std::fs::create_dir_all(&log)?;
+        std::fs::write(log.join("000001.tdl"), b"media")?;
         snapshot.state = CaptureState::Recording;
+        if goes_on {
+            snapshot.gaps.push(Gap {
+                from_ms: 1_000,
+                to_ms: 2_000,
+                reason: "capture_restarted".into(),
+            });
+        }
+        if let Ok(pauses) = std::fs::read(log.join("pauses")) {
+            snapshot.pauses = serde_json::from_slice(&pauses)?;
+            if snapshot
+                .pauses
+                .last()
+                .is_some_and(|pause| pause.to.is_none())
+            {
+                snapshot.state = CaptureState::Paused;
+            }
+        }
         snapshot.room_id = Some("RM_rehearsal".into());
         snapshot.started_at_ms = Some(now_ms());
         journal.append(
@@ -150,7 +170,7 @@ async fn capture(job: CaptureJob) -> Outcome {
                 return Ok(());
             }
             Err(_) if snapshot.state == CaptureState::Recording && Instant::now() > own_end => {
-                if has("dies-recording") {
+                if has("dies-recording") || (has("dies-once") && !goes_on) {
                     return Err("died".into());
                 } else if has("room-ends") {
                     seal(&mut snapshot, EndReason::RoomEnded)?;
@@ -162,14 +182,36 @@ async fn capture(job: CaptureJob) -> Outcome {
             Err(_) => {}
             Ok(None) => return Ok(()),
             Ok(Some(envelope)) => {
+                let mut answer = Ok(());
                 match envelope.command {
+                    Command::Pause | Command::Resume if has("knows-no-pauses") => {
+                        answer = Err("a command that is not known".to_owned());
+                    }
+                    Command::Pause => {
+                        snapshot.state = CaptureState::Paused;
+                        snapshot.pauses.push(Pause {
+                            at_ms: 1_000,
+                            from: now_ms(),
+                            to: None,
+                        });
+                    }
+                    Command::Resume => {
+                        snapshot.state = CaptureState::Recording;
+                        if let Some(pause) = snapshot.pauses.last_mut() {
+                            pause.to = Some(now_ms());
+                        }
+                    }
                     Command::Stop { .. } if has("hangs-on-stop") => continue,
                     Command::Leave if has("ignores-leave") => continue,
                     Command::Stop { reason } => seal(&mut snapshot, reason)?,
                     _ => {}
                 }
+                if !snapshot.pauses.is_empty() {
+                    let pauses = serde_json::to_vec(&snapshot.pauses)?;
+                    std::fs::write(log.join("pauses"), pauses)?;
+                }
                 publish(&snapshot);
-                server.reply(&envelope.id, Ok(()));
+                server.reply(&envelope.id, answer);
                 if envelope.command == Command::Leave {
                     sleep(Duration::from_millis(20)).await;
                     return Ok(());
@@ -314,6 +356,7 @@ async fn server(folder: &Path) -> Outcome {
         min_free_bytes: 0,
         max_recordings: 10,
         start_timeout: Duration::from_secs(20),
+        capture_restart_pause: Duration::from_millis(50),
         stop_timeout: Duration::from_secs(60),
         sync_interval: Duration::from_secs(1),
     };
@@ -339,6 +382,13 @@ async fn server(folder: &Path) -> Outcome {
                 idempotency_key: None,
             };
             match command {
+                "pause" => println!(
+                    "{command} {:?}",
+                    recorder
+                        .set_paused(room_name, None, true)
+                        .await
+                        .map(|manifest| manifest.state)
+                ),
                 "publish" => println!("{command} {:?}", recorder.whip(publish(room_name)).await),
                 "start" | "record" => println!(
                     "{command} {:?}",

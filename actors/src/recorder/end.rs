@@ -25,21 +25,9 @@ impl Recorder {
         source: Option<SourceKind>,
     ) -> Result<Manifest, StopError> {
         let deadline = Instant::now() + self.inner.services.settings.stop_timeout;
-        let in_room = |manifest: &Manifest| {
-            manifest.room_name == room_name
-                && source.is_none_or(|source| manifest.source == source.name())
-                && !manifest.state.is_final()
-        };
-        let sessions = self.sessions().await.map_err(StopError::Internal)?;
-        let mut sessions: Vec<_> = sessions
-            .into_iter()
-            .filter(|session| in_room(&session.status.borrow().manifest))
-            .collect();
-        // A live one before those that are being rendered; of these the newest.
-        sessions.sort_by_key(|session| !session.status.borrow().manifest.is_live());
-        let Some(session) = sessions.into_iter().next() else {
-            return Err(StopError::NotRecording);
-        };
+        let session = self.session_in(room_name, source).await;
+        let session = session.map_err(StopError::Internal)?;
+        let session = session.ok_or(StopError::NotRecording)?;
         let id = session.status.borrow().manifest.id.clone();
         let mut status = session.status.clone();
         let taken = self.ask_to_stop(&id, session, deadline).await;
@@ -98,7 +86,7 @@ impl Recorder {
         if !sessions.iter().any(is_live) {
             let _ = timeout_at(
                 deadline.max(Instant::now() + 2 * ANSWER),
-                self.inner.rooms.leave(),
+                self.inner.services.sources.rooms.leave(),
             )
             .await;
         }

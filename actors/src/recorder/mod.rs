@@ -2,6 +2,7 @@
 
 mod end;
 mod look;
+mod pause;
 mod rooms;
 mod space;
 mod start;
@@ -20,6 +21,7 @@ use crate::lock::FolderLock;
 use crate::registry::{self, RegistryActor, SessionHandle, Table};
 use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
 use crate::services::Services;
+use crate::sources::Sources;
 use crate::state::{self, StoreActor};
 use crate::supervision::Keeper;
 use crate::uploader::UploaderActor;
@@ -38,8 +40,6 @@ pub struct Recorder {
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Keeper<RegistryActor>,
-    pub(crate) rooms: RoomsProcess,
-    livekit: Option<Arc<dyn Rooms>>,
     store: Arc<dyn RecordingStore>,
     usage: Mutex<UsageSampler>,
     rooms_usage: Mutex<UsageSampler>,
@@ -81,28 +81,28 @@ impl Recorder {
         let uploader = Keeper::start("uploader", arbiter.clone(), move || {
             UploaderActor::new(uploads.clone())
         });
+        let table = Arc::new(Mutex::new(Table::default()));
+        let known = table.clone();
+        let place = RoomsPlace::new(&settings, &folder);
+        let rooms = rooms_process::Shared::new(place, move || {
+            let table = known.lock().unwrap_or_else(PoisonError::into_inner);
+            table.records_live(SourceKind::Whip)
+        });
+        let rooms = RoomsProcess::start(arbiter.clone(), rooms);
         let services = Arc::new(Services {
+            sources: Sources::new(livekit, rooms, folder.rooms_media_socket()),
             settings,
             folder,
             states,
             uploader,
         });
-        let (table, shared) = (Arc::new(Mutex::new(Table::default())), services.clone());
-        let known = table.clone();
-        let registry = Keeper::start("registry", arbiter.clone(), move || {
+        let shared = services.clone();
+        let registry = Keeper::start("registry", arbiter, move || {
             RegistryActor::new(shared.clone(), table.clone())
         });
-        let place = RoomsPlace::new(&services.settings, &services.folder);
-        let rooms = rooms_process::Shared::new(place, move || {
-            let table = known.lock().unwrap_or_else(PoisonError::into_inner);
-            table.records_live(SourceKind::Whip)
-        });
-        let rooms = RoomsProcess::start(arbiter, rooms);
         let inner = Arc::new(Inner {
             services,
             registry,
-            rooms,
-            livekit,
             store,
             usage: Mutex::default(),
             rooms_usage: Mutex::default(),
@@ -121,7 +121,7 @@ impl Recorder {
         actix::spawn(async move {
             while let Some(inner) = watched.upgrade() {
                 inner.registry.address();
-                inner.rooms.actor.address();
+                inner.services.sources.rooms.actor.address();
                 drop(inner);
                 sleep(Duration::from_millis(500)).await;
             }
@@ -137,6 +137,24 @@ impl Recorder {
             Ok(Err(error)) => Err(format!("the registry does not answer: {error}")),
             Err(_) => Err("the registry does not answer in time".into()),
         }
+    }
+
+    /// The recording of a room that has not ended: a live one before those that are being rendered,
+    /// of these the newest.
+    async fn session_in(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+    ) -> Result<Option<SessionHandle>, String> {
+        let in_room = |manifest: &Manifest| {
+            manifest.room_name == room_name
+                && source.is_none_or(|source| manifest.source == source.name())
+                && !manifest.state.is_final()
+        };
+        let mut sessions = self.sessions().await?;
+        sessions.retain(|session| in_room(&session.status.borrow().manifest));
+        sessions.sort_by_key(|session| !session.status.borrow().manifest.is_live());
+        Ok(sessions.into_iter().next())
     }
 
     async fn ask<M>(&self, message: M) -> Result<M::Result, StartError>

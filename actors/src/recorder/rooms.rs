@@ -20,17 +20,17 @@ impl Recorder {
             let reason = "the server is about to end: try again later";
             return Err(RoomsError::NotRunning(reason.into()));
         }
-        self.inner.rooms.whip(request).await
+        self.inner.services.sources.rooms.whip(request).await
     }
 
     /// The rooms of the rooms process; none when it does not run.
     pub async fn rooms(&self) -> Vec<RoomStatus> {
-        self.inner.rooms.rooms().await
+        self.inner.services.sources.rooms.rooms().await
     }
 
     /// What the rooms process uses; none when it does not run.
     pub async fn rooms_process(&self) -> Option<ProcessUsage> {
-        let pid = self.inner.rooms.pid()?;
+        let pid = self.inner.services.sources.rooms.pid()?;
         let inner = self.inner.clone();
         let sampled = tokio::task::spawn_blocking(move || {
             let usage = &inner.rooms_usage;

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tapedeck_pipelines::control::Role;
-use tapedeck_pipelines::job::Source;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{ANSWER, Recorder};
@@ -12,12 +11,10 @@ use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::registry::{self, SessionHandle};
 use crate::{
-    MANIFEST_VERSION, Manifest, RecordingState, Room, RoomError, SourceKind, StartError,
+    MANIFEST_VERSION, Manifest, RecordingState, Restarts, Room, RoomError, StartError,
     StartRequest, naming, state,
 };
 
-/// How long the token of a capture is valid beyond the longest recording.
-const TOKEN_MARGIN: Duration = Duration::from_secs(3_600);
 /// How long an idempotency key is remembered.
 const KEY_LIFETIME_MS: i64 = 24 * 3_600_000;
 
@@ -43,11 +40,13 @@ impl Recorder {
         }
         self.check_space().await?;
 
-        let room = timeout_at(deadline, self.find_room(&request))
+        let sources = &self.inner.services.sources;
+        let room = timeout_at(deadline, sources.find(request.source, &request.room_name))
             .await
             .unwrap_or(Err(RoomError::Timeout))?;
         let manifest = self.new_manifest(&request, &room, &exclusivity_key).await;
-        let source = self.source(&request, &room, &manifest)?;
+        let longest = Duration::from_millis(manifest.max_duration_ms);
+        let source = sources.source(request.source, &room, &manifest.id, longest)?;
         let start = registry::Start {
             request,
             exclusivity_key,
@@ -59,44 +58,6 @@ impl Recorder {
         self.check_open()?;
         let session = self.ask(start).await??;
         self.started(session).await
-    }
-
-    async fn find_room(&self, request: &StartRequest) -> Result<Room, RoomError> {
-        let name = &request.room_name;
-        match request.source {
-            SourceKind::Livekit => {
-                let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
-                livekit.find(name).await
-            }
-            SourceKind::Whip => {
-                let room = self.inner.rooms.room(name).await;
-                room.map(|room| Room {
-                    name: room.name,
-                    id: room.id,
-                })
-                .ok_or_else(|| RoomError::Unknown(name.clone()))
-            }
-        }
-    }
-
-    /// Where capture finds the room's media.
-    fn source(
-        &self,
-        request: &StartRequest,
-        room: &Room,
-        manifest: &Manifest,
-    ) -> Result<Source, RoomError> {
-        match request.source {
-            SourceKind::Livekit => {
-                let livekit = self.inner.livekit.as_ref().ok_or(RoomError::NoLivekit)?;
-                let valid_for = Duration::from_millis(manifest.max_duration_ms) + TOKEN_MARGIN;
-                livekit.source(room, &manifest.id, valid_for)
-            }
-            SourceKind::Whip => Ok(Source::Whip {
-                socket: self.inner.services.folder.rooms_media_socket(),
-                room: room.name.clone(),
-            }),
-        }
     }
 
     async fn new_manifest(
@@ -133,6 +94,7 @@ impl Recorder {
                 .unwrap_or(self.inner.services.settings.limits.max_duration_ms),
             metadata: request.metadata.clone(),
             warnings: Vec::new(),
+            restarts: Restarts::default(),
             gaps: Vec::new(),
             pauses: Vec::new(),
             file: None,

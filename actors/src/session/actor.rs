@@ -7,10 +7,11 @@ use actix::prelude::*;
 use tapedeck_pipelines::control::{CaptureSnapshot, Event as ChildEvent, RenderSnapshot, Role};
 use tapedeck_pipelines::job::Source;
 use tapedeck_storage::RecordingMetadata;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::child::{self, ChildHandle, Place};
-use super::machine::{Action, Event, Machine, Timer};
+use super::machine::{Action, Event, Left, Machine, Timeouts, Timer};
 use super::messages::{View, reporter};
 use super::{StatusSender, jobs};
 use crate::backoff::Backoff;
@@ -18,7 +19,7 @@ use crate::clock::now_ms;
 use crate::process::subcommand;
 use crate::services::Services;
 use crate::uploader::{Deliver, Delivery, Trouble};
-use crate::{Manifest, RecordingState, state};
+use crate::{Manifest, PauseError, RecordingState, state};
 
 /// Messages that may wait. Senders beyond that wait in turn: a busy session slows its processes'
 /// reports down, which then miss outdated snapshots; it drops nothing.
@@ -43,6 +44,8 @@ pub struct RecordingSession {
     capture_process: Option<Child>,
     render_process: Option<Child>,
     timers: HashMap<Timer, SpawnHandle>,
+    /// Those who wait for a pause to begin (`true`) or to end.
+    pause_answers: Vec<(bool, oneshot::Sender<PauseAnswer>)>,
     capture: Option<CaptureSnapshot>,
     render: Option<RenderSnapshot>,
 }
@@ -55,6 +58,9 @@ pub enum Beginning {
     /// With what its manifest tells.
     Resume,
 }
+
+/// What is answered to a request to pause or to go on.
+type PauseAnswer = Result<Manifest, PauseError>;
 
 struct Child {
     handle: ChildHandle,
@@ -70,8 +76,14 @@ impl RecordingSession {
         beginning: Beginning,
         start_timeout: Duration,
     ) -> Self {
+        let settings = &services.settings;
+        let timeouts = Timeouts {
+            start: start_timeout,
+            source_lost: Duration::from_millis(settings.limits.source_lost_timeout_ms),
+            restart_pause: settings.capture_restart_pause,
+        };
         Self {
-            machine: Machine::new(manifest, start_timeout),
+            machine: Machine::new(manifest, timeouts),
             services,
             status,
             beginning: Some(beginning),
@@ -81,6 +93,7 @@ impl RecordingSession {
             capture_process: None,
             render_process: None,
             timers: HashMap::new(),
+            pause_answers: Vec::new(),
             capture: None,
             render: None,
         }
@@ -97,7 +110,11 @@ impl RecordingSession {
         for action in self.machine.step(event, now_ms()) {
             let at_once = matches!(
                 action,
-                Action::Tell(..) | Action::Kill(_) | Action::SetTimer(..) | Action::CancelTimer(_)
+                Action::Tell(..)
+                    | Action::Kill(_)
+                    | Action::FindRoom
+                    | Action::SetTimer(..)
+                    | Action::CancelTimer(_)
             );
             if at_once && !waits {
                 self.carry_out(action, context);
@@ -128,9 +145,30 @@ impl RecordingSession {
                 self.status
                     .send_modify(|status| status.start = Some(answer));
             }
+            Action::AnswerPause { pause, answer } => {
+                let answer = answer.map(|()| self.status.borrow().manifest.clone());
+                let waiting = self
+                    .pause_answers
+                    .extract_if(.., |(asked, _)| *asked == pause);
+                for (_, waiting) in waiting {
+                    // One who does not wait any more does not matter.
+                    let _ = waiting.send(answer.clone());
+                }
+            }
+            Action::FindRoom => self.find_room(context),
             Action::SpawnCapture => {
-                let Some(source) = self.source.take() else {
-                    return;
+                // It may have waited for the disk while the recording was stopped.
+                let is_wanted = matches!(
+                    self.machine.manifest().state,
+                    RecordingState::Starting | RecordingState::Interrupted
+                );
+                let Some(source) = self.source.take().filter(|_| is_wanted) else {
+                    let gone = Event::Gone {
+                        role: Role::Capture,
+                        detail: "it was not needed any more".into(),
+                        left: Left::default(),
+                    };
+                    return self.step(gone, context);
                 };
                 let services = &self.services;
                 let launch = jobs::capture(
@@ -323,6 +361,38 @@ impl RecordingSession {
             session.busy = false;
             session.work(context);
         }));
+    }
+
+    /// Looks for the room that a new capture is to join.
+    fn find_room(&self, context: &mut Context<Self>) {
+        let services = self.services.clone();
+        let manifest = self.machine.manifest().clone();
+        let found = async move { services.sources.again(&manifest).await };
+        let done = |found, session: &mut Self, context: &mut Context<Self>| {
+            let event = match found {
+                Ok((room_id, source)) => {
+                    session.source = Some(source);
+                    Event::RoomFound(room_id)
+                }
+                Err(error) => {
+                    log::info!("{}: capture cannot go on yet: {error}", session.label());
+                    Event::RoomLost(error)
+                }
+            };
+            session.step(event, context);
+        };
+        context.spawn(found.into_actor(self).map(done));
+    }
+
+    /// The answer to a request to pause or to go on, once there is one.
+    pub(super) fn pause_answer(&mut self, pause: bool) -> oneshot::Receiver<PauseAnswer> {
+        let (sender, answer) = oneshot::channel();
+        self.pause_answers.push((pause, sender));
+        answer
+    }
+
+    pub(super) fn is_starting(&self) -> bool {
+        self.machine.manifest().state == RecordingState::Starting
     }
 
     /// What the processes last said, and their numbers.

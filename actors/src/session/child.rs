@@ -8,11 +8,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::future::{self, FutureExt};
-use tapedeck_pipelines::control::{Command, CommandError, Event, Role};
+use tapedeck_pipelines::control::{CaptureState, Command, CommandError, Event, Role};
 use tapedeck_pipelines::process::{JournalEntry, read_journal};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::journal;
+use super::machine::Left;
 use crate::process::{
     self, Connection, Ending, Launch, POLL, Process, REACTION_TIME, connect, subcommand,
 };
@@ -21,7 +23,9 @@ use crate::process::{
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A render that says nothing for so long is asked, and killed when it does not answer. Loading
 /// codecs for the first time may take long.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE_OF_RENDER: Duration = Duration::from_secs(30);
+/// Likewise a capture, from when it has been in the room.
+const SILENCE_OF_CAPTURE: Duration = Duration::from_secs(10);
 
 /// What the session hears of a child.
 #[derive(Debug)]
@@ -29,10 +33,16 @@ pub enum Report {
     /// It runs under this number.
     Running(u32),
     Said(Event),
+    /// It does not do what it was told.
+    Refused {
+        command: Command,
+        reason: String,
+    },
     /// The last report: how it ended, and what it wrote down of what it did.
     Gone {
         detail: String,
         journal: Vec<JournalEntry>,
+        left: Left,
     },
 }
 
@@ -140,7 +150,11 @@ struct Watch<R> {
     commands: VecDeque<Command>,
     sending: Option<Sending>,
     last_heard: Instant,
+    /// Whether it was asked why it is silent.
     asked: bool,
+    /// Whether it is to say something again and again. A capture that reads a long log and joins
+    /// says nothing until it is in the room.
+    has_heartbeat: bool,
 }
 
 /// What a watch woke up for.
@@ -164,7 +178,9 @@ where
         orders: mpsc::UnboundedReceiver<Order>,
         report: R,
     ) -> Self {
+        let is_adopted = matches!(process, Process::Adopted(_));
         Self {
+            has_heartbeat: is_adopted || place.role == Role::Render,
             place,
             process,
             orders,
@@ -190,7 +206,7 @@ where
                     return (self.report)(gone).await;
                 }
                 Wake::Ordered(Some(Order::Tell(command))) => {
-                    if !self.commands.contains(&command) {
+                    if self.commands.back() != Some(&command) {
                         self.commands.push_back(command);
                     }
                 }
@@ -204,7 +220,7 @@ where
                     // A peer that hangs up at once must not be called without a pause.
                     sleep(POLL).await;
                 }
-                Wake::Sent(result) => self.sent(result),
+                Wake::Sent(result) => self.sent(result).await,
                 Wake::Silent => self.silent(),
             }
         }
@@ -212,15 +228,14 @@ where
 
     async fn next(&mut self) -> Wake {
         let silence = match self.place.role {
-            Role::Render if self.asked => future::Either::Left(tokio::time::sleep_until(
-                self.last_heard + SILENCE + REACTION_TIME,
-            )),
-            Role::Render => {
-                future::Either::Left(tokio::time::sleep_until(self.last_heard + SILENCE))
-            }
-            // Killing it would end the recording; a capture that hangs may come back.
-            Role::Capture => future::Either::Right(future::pending()),
+            Role::Render => SILENCE_OF_RENDER,
+            Role::Capture => SILENCE_OF_CAPTURE,
         };
+        let patience = match self.asked {
+            false => silence,
+            true => silence + REACTION_TIME,
+        };
+        let silent_at = self.last_heard + patience;
         let place = &self.place;
         let heard = async {
             match &mut self.connection {
@@ -240,7 +255,7 @@ where
             wake = sent => wake,
             wake = heard => wake,
             ending = self.process.ended() => Wake::Ended(ending),
-            () = silence => Wake::Silent,
+            () = sleep_until(silent_at), if self.has_heartbeat => Wake::Silent,
         }
     }
 
@@ -254,17 +269,24 @@ where
         }
     }
 
-    fn sent(&mut self, result: Result<(), CommandError>) {
+    async fn sent(&mut self, result: Result<(), CommandError>) {
         self.sending = None;
         match result {
-            Ok(()) => drop(self.commands.pop_front()),
+            Ok(()) => {
+                self.heard_something();
+                self.commands.pop_front();
+            }
             Err(CommandError::Refused(reason)) => {
-                let command = self.commands.pop_front();
+                self.heard_something();
+                let Some(command) = self.commands.pop_front() else {
+                    return;
+                };
                 log::warn!(
                     "{}: {} refused {command:?}: {reason}",
                     self.place.recording_id,
                     self.name()
                 );
+                (self.report)(Report::Refused { command, reason }).await;
             }
             // Sent again on the next connection; whoever ordered it sets a limit.
             Err(CommandError::Disconnected | CommandError::Timeout) => self.disconnect(),
@@ -291,9 +313,13 @@ where
         self.asked = !self.asked;
     }
 
-    async fn heard(&mut self, event: Event) {
+    fn heard_something(&mut self) {
         self.last_heard = Instant::now();
         self.asked = false;
+    }
+
+    async fn heard(&mut self, event: Event) {
+        self.heard_something();
         match event {
             Event::Hello {
                 recording_id, role, ..
@@ -308,6 +334,15 @@ where
             }
             Event::Hello { .. } | Event::Reply { .. } | Event::Rooms { .. } | Event::Unknown => {}
             said @ (Event::Capture { .. } | Event::Render { .. }) => {
+                if let Event::Capture { snapshot } = &said {
+                    self.has_heartbeat |= matches!(
+                        snapshot.state,
+                        CaptureState::Recording
+                            | CaptureState::Reconnecting
+                            | CaptureState::Paused
+                            | CaptureState::Sealed
+                    );
+                }
                 (self.report)(Report::Said(said)).await;
             }
         }
@@ -337,17 +372,23 @@ async fn gone(place: &Place, detail: String) -> Report {
         _ => {}
     }
     let name = subcommand(place.role);
-    let path = place.folder.join(name).with_extension("jsonl");
-    let read = tokio::task::spawn_blocking(move || read_journal(&path)).await;
-    let journal = read
-        .map_err(io::Error::other)
-        .and_then(|journal| journal)
-        .unwrap_or_else(|error| {
-            log::warn!(
-                "{}: the journal of {name} cannot be read: {error}",
-                place.recording_id
-            );
-            Vec::new()
-        });
-    Report::Gone { detail, journal }
+    let folder = place.folder.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let journal = read_journal(&folder.join(name).with_extension("jsonl"))?;
+        let left = journal::left(&folder, &journal);
+        io::Result::Ok((journal, left))
+    });
+    let read = read.await.map_err(io::Error::other);
+    let (journal, left) = read.and_then(|read| read).unwrap_or_else(|error| {
+        log::warn!(
+            "{}: the journal of {name} cannot be read: {error}",
+            place.recording_id
+        );
+        Default::default()
+    });
+    Report::Gone {
+        detail,
+        journal,
+        left,
+    }
 }

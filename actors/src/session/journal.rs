@@ -1,6 +1,9 @@
 //! What a child wrote down about itself, as the snapshots it would have sent to a server that was
 //! there.
 
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -9,6 +12,25 @@ use tapedeck_pipelines::control::{
     Warning,
 };
 use tapedeck_pipelines::process::JournalEntry;
+
+use super::machine::Left;
+
+/// What a process with this journal left in the recording's `folder`.
+pub fn left(folder: &Path, journal: &[JournalEntry]) -> Left {
+    let last = journal.last();
+    Left {
+        log_until: log_until(folder),
+        suspended: last.is_some_and(|entry| entry.happening == "suspended"),
+    }
+}
+
+/// When the log was last written, Unix ms.
+fn log_until(folder: &Path) -> Option<i64> {
+    let entries = std::fs::read_dir(folder.join("log")).ok()?;
+    let changes = entries.filter_map(|entry| entry.ok()?.metadata().ok()?.modified().ok());
+    let last = changes.max()?.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(last.as_millis()).ok()
+}
 
 /// The last state that the journal of a child which has ended vouches for. A capture's log may be
 /// longer than it tells.
@@ -113,6 +135,29 @@ mod tests {
             (snapshot.started_at_ms, snapshot.room_id.as_deref()),
             (Some(4_000), Some("RM_x"))
         );
+    }
+
+    #[test]
+    fn what_is_left_tells_when_the_log_was_written_and_whether_it_is_to_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let suspended = [entry("joined", json!({})), entry("suspended", json!({}))];
+        let none = Left {
+            log_until: None,
+            suspended: true,
+        };
+        assert_eq!(left(folder.path(), &suspended), none);
+        let log = folder.path().join("log");
+        std::fs::create_dir(&log).unwrap();
+        for (name, at_s) in [("000001.tdl", 5_000), ("000002.tdl", 7_000)] {
+            let file = std::fs::File::create(log.join(name)).unwrap();
+            let at = UNIX_EPOCH + std::time::Duration::from_secs(at_s);
+            file.set_modified(at).unwrap();
+        }
+        let written = Left {
+            log_until: Some(7_000_000),
+            suspended: false,
+        };
+        assert_eq!(left(folder.path(), &suspended[..1]), written);
     }
 
     #[test]

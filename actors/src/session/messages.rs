@@ -3,13 +3,16 @@
 use std::pin::Pin;
 
 use actix::prelude::*;
-use tapedeck_pipelines::control::{CaptureSnapshot, Event as ChildEvent, RenderSnapshot, Role};
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, CaptureState, Event as ChildEvent, RenderSnapshot, Role,
+};
 
 use super::actor::RecordingSession;
 use super::child::Report;
 use super::journal;
 use super::machine::Event;
 use crate::uploader::Trouble;
+use crate::{Manifest, PauseError};
 
 /// Somebody wants the recording to end.
 #[derive(Clone, Message)]
@@ -45,6 +48,24 @@ impl Handler<Look> for RecordingSession {
     }
 }
 
+/// Somebody wants the recording to pause, or to go on. Answered when the manifest says so.
+#[derive(Clone, Message)]
+#[rtype(result = "Result<Manifest, PauseError>")]
+pub struct SetPaused(pub bool);
+
+impl Handler<SetPaused> for RecordingSession {
+    type Result = ResponseFuture<Result<Manifest, PauseError>>;
+
+    fn handle(&mut self, SetPaused(pause): SetPaused, context: &mut Self::Context) -> Self::Result {
+        let answer = self.pause_answer(pause);
+        self.step(Event::PauseRequested(pause), context);
+        Box::pin(async move {
+            let gone = || PauseError::Internal("the recording's session is gone: try again".into());
+            answer.await.unwrap_or_else(|_| Err(gone()))
+        })
+    }
+}
+
 impl Handler<Trouble> for RecordingSession {
     type Result = ();
 
@@ -68,11 +89,26 @@ impl Handler<ChildReport> for RecordingSession {
         match report {
             Report::Running(pid) => self.runs(role, pid),
             Report::Said(event) => self.heard(event, context),
-            Report::Gone { detail, journal } => {
+            Report::Refused { command, reason } => {
+                let refused = Event::Refused {
+                    role,
+                    command,
+                    reason,
+                };
+                self.step(refused, context);
+            }
+            Report::Gone {
+                detail,
+                journal,
+                left,
+            } => {
                 self.gone(role, &detail);
                 // What it wrote down may be more than it could say.
                 match journal::last_state(role, &journal) {
-                    Some(ChildEvent::Capture { snapshot }) => {
+                    // That an earlier process was in the room is no news.
+                    Some(ChildEvent::Capture { snapshot })
+                        if snapshot.state == CaptureState::Sealed || self.is_starting() =>
+                    {
                         self.step(Event::Capture(snapshot), context);
                     }
                     Some(ChildEvent::Render { snapshot }) => {
@@ -80,7 +116,8 @@ impl Handler<ChildReport> for RecordingSession {
                     }
                     _ => {}
                 }
-                self.step(Event::Gone { role, detail }, context);
+                let gone = Event::Gone { role, detail, left };
+                self.step(gone, context);
             }
         }
     }

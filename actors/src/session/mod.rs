@@ -9,5 +9,5 @@ mod messages;
 mod status;
 
 pub use actor::{Beginning, RecordingSession};
-pub use messages::{Look, Stop};
+pub use messages::{Look, SetPaused, Stop};
 pub use status::{SessionStatus, StatusSender};

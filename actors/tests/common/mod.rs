@@ -5,13 +5,14 @@
 mod server;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+pub use rustix::process::Signal;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
@@ -59,6 +60,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         min_free_bytes: 0,
         max_recordings: 100,
         start_timeout: Duration::from_secs(20),
+        capture_restart_pause: Duration::from_millis(50),
         stop_timeout: Duration::from_secs(60),
         sync_interval: Duration::from_secs(1),
     }
@@ -117,12 +119,21 @@ pub fn session_of(answer: Result<WhipAnswer, RoomsError>) -> String {
     }
 }
 
-/// Knows every room but those whose name begins with `unknown`.
-pub struct FakeRooms;
+/// Knows every room but those whose name begins with `unknown`, until the test says otherwise.
+#[derive(Default)]
+pub struct FakeRooms {
+    /// What looking for a room comes to.
+    pub trouble: Mutex<Option<RoomError>>,
+    pub looks: AtomicU32,
+}
 
 #[async_trait]
 impl Rooms for FakeRooms {
     async fn find(&self, name: &str) -> Result<Room, RoomError> {
+        self.looks.fetch_add(1, Ordering::SeqCst);
+        if let Some(trouble) = self.trouble.lock().unwrap().clone() {
+            return Err(trouble);
+        }
         if name.starts_with("unknown") {
             return Err(RoomError::Unknown(name.into()));
         }
@@ -206,6 +217,7 @@ impl RecordingStore for FailingStore {
 pub struct Fixture {
     pub folder: tempfile::TempDir,
     pub store: Arc<FailingStore>,
+    pub rooms: Arc<FakeRooms>,
     pub recorder: Recorder,
 }
 
@@ -223,12 +235,14 @@ impl Fixture {
         ));
         let mut settings = settings(&folder.path().join("data"));
         change(&mut settings);
-        let recorder = Recorder::launch(settings, Some(Arc::new(FakeRooms)), store.clone())
+        let rooms = Arc::new(FakeRooms::default());
+        let recorder = Recorder::launch(settings, Some(rooms.clone()), store.clone())
             .await
             .unwrap();
         Self {
             folder,
             store,
+            rooms,
             recorder,
         }
     }
@@ -326,6 +340,17 @@ impl Fixture {
     }
 }
 
+/// The number of the process in this role of the only recording, once it was heard.
+pub async fn process(recorder: &Recorder, role: &str) -> Option<u32> {
+    let live = recorder.live().await.unwrap();
+    let found = live
+        .first()?
+        .processes
+        .iter()
+        .find(|process| process.role == role)?;
+    Some(found.pid)
+}
+
 /// The numbers of capture and render of the only recording, once both were heard.
 pub async fn both_processes(recorder: &Recorder) -> Option<Vec<u32>> {
     let live = recorder.live().await.unwrap();
@@ -341,8 +366,12 @@ pub async fn both_processes(recorder: &Recorder) -> Option<Vec<u32>> {
 
 /// Ends a process without warning.
 pub fn kill(pid: u32) {
+    signal(pid, Signal::KILL);
+}
+
+pub fn signal(pid: u32, signal: Signal) {
     let pid = rustix::process::Pid::from_raw(pid as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 pub fn names(folder: &Path) -> Vec<String> {

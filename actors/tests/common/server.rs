@@ -58,8 +58,12 @@ impl Server {
 /// A server in this process, on what the servers before it left.
 pub async fn next_server(data: &Path) -> (Recorder, Arc<DiskStore>) {
     let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
-    let recorder = Recorder::launch(settings(data), Some(Arc::new(FakeRooms)), store.clone())
-        .await
-        .unwrap();
+    let recorder = Recorder::launch(
+        settings(data),
+        Some(Arc::new(FakeRooms::default())),
+        store.clone(),
+    )
+    .await
+    .unwrap();
     (recorder, store)
 }

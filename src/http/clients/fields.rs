@@ -36,15 +36,14 @@ pub fn check_name<'a>(text: &'a str, field: &str) -> Result<Option<&'a str>, Ref
 
 /// Where the room lives, `None` when it is missing, null or empty.
 pub fn source(fields: &Map<String, Value>) -> Result<Option<SourceKind>, Refusal> {
-    let kinds = [SourceKind::Livekit, SourceKind::Whip];
     let named = match fields.get("source") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(name)) if name.is_empty() => return Ok(None),
-        Some(Value::String(name)) => kinds.into_iter().find(|kind| kind.name() == name),
+        Some(Value::String(name)) => SourceKind::named(name),
         Some(_) => None,
     };
     named.map(Some).ok_or_else(|| {
-        let names = kinds.map(SourceKind::name).join(" or ");
+        let names = SourceKind::ALL.map(SourceKind::name).join(" or ");
         Refusal::invalid(format!("source must be {names}"))
     })
 }

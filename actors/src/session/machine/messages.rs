@@ -4,7 +4,7 @@ use std::time::Duration;
 use tapedeck_pipelines::control::{CaptureSnapshot, Command, RenderSnapshot, Role};
 use tapedeck_storage::RecordingMetadata;
 
-use crate::{Manifest, StartError};
+use crate::{Manifest, PauseError, RoomError, StartError};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +17,27 @@ pub enum Event {
     SaveFailed(String),
     /// Somebody wants it to end.
     StopRequested,
+    /// Somebody wants it to pause, or to go on.
+    PauseRequested(bool),
     Capture(CaptureSnapshot),
     Render(RenderSnapshot),
+    /// A process does not do what it was told.
+    Refused {
+        role: Role,
+        command: Command,
+        reason: String,
+    },
     /// A process has ended, could not be started, or was not there to attach to.
     Gone {
         role: Role,
         /// How it ended.
         detail: String,
+        left: Left,
     },
+    /// The room is there: capture can be started again. It is known under this id now.
+    RoomFound(String),
+    /// The room is not there, or where it lives cannot be asked.
+    RoomLost(RoomError),
     /// The file is in the store, verified.
     Uploaded,
     /// An attempt failed; the uploader goes on.
@@ -36,6 +49,15 @@ pub enum Event {
     Timer(Timer),
 }
 
+/// What a process left behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// When the log was last written, Unix ms; none without a log, or if it is not known.
+    pub log_until: Option<i64>,
+    /// Whether somebody told it to end and to leave the log to the next.
+    pub suspended: bool,
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -43,7 +65,15 @@ pub enum Action {
     Save(Box<Manifest>),
     /// The start is decided.
     AnswerStart(Result<(), StartError>),
+    /// Requests to pause, or to go on, are decided.
+    AnswerPause {
+        pause: bool,
+        answer: Result<(), PauseError>,
+    },
     SpawnCapture,
+    /// Look the room up, for a capture that is to be started again: [`Event::RoomFound`] or
+    /// [`Event::RoomLost`].
+    FindRoom,
     SpawnRender {
         log_is_final: bool,
     },
@@ -72,6 +102,18 @@ pub enum Timer {
     Start,
     /// Capture must have sealed its log.
     Seal,
+    /// Capture, started again, must be in the room.
+    Rejoin,
+    /// Capture is started again, or the room looked for again.
+    CaptureRestart,
+    /// The media server cannot be waited for any longer.
+    SourceLost,
+    /// A room that is not there cannot be waited for any longer.
+    RoomOver,
+    /// Capture must have paused or gone on.
+    Pause,
+    /// Gaps are written down.
+    Note,
     /// Capture must have left the room and exited.
     CaptureExit,
     /// Render must have exited after it finished.

@@ -1,7 +1,10 @@
 //! What a recording does next: a pure function of what happened. It holds no actor, no clock and
 //! no file; [`super::actor`] carries its actions out.
 
+mod capture;
+mod interruption;
 mod messages;
+mod pause;
 mod render;
 #[cfg(test)]
 mod tests;
@@ -13,29 +16,45 @@ use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, EndReason, Failure, FailureKind, Role, Warning,
 };
 
-pub use messages::{Action, Event, Timer};
+use capture::Capture;
+use interruption::cancel_restart;
+pub use messages::{Action, Event, Left, Timer};
 use render::Render;
 
 use crate::process::REACTION_TIME;
 use crate::{Manifest, RecordingState, RoomError, SourceKind, StartError};
 
+/// How long a machine waits for what it cannot hurry.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Capture may take so long until it is in the room.
+    pub start: Duration,
+    /// The media server may be away for so long.
+    pub source_lost: Duration,
+    /// The pause before a capture that was lost twice in a row is started again.
+    pub restart_pause: Duration,
+}
+
 /// The state of one recording.
 #[derive(Clone, Debug)]
 pub struct Machine {
     manifest: Manifest,
-    start_timeout: Duration,
-    /// Whether a capture process may exist.
-    capture_runs: bool,
+    timeouts: Timeouts,
+    capture: Capture,
     /// Whether the log grows no more.
     log_is_final: bool,
     render: Render,
+    /// Whether it is to pause or to go on, until it does.
+    wanted_pause: Option<bool>,
+    /// Whether the manifest is to be written for the sake of gaps.
+    note_is_due: bool,
     /// Whether the folder was left as it is to stay.
     finished: bool,
 }
 
 impl Machine {
     /// A machine for `manifest`; nothing happens before [`Event::Begin`] or [`Event::Resume`].
-    pub fn new(mut manifest: Manifest, start_timeout: Duration) -> Self {
+    pub fn new(mut manifest: Manifest, timeouts: Timeouts) -> Self {
         if manifest.state == RecordingState::Uploading && manifest.file.is_none() {
             manifest.state = RecordingState::Ending;
         }
@@ -43,10 +62,12 @@ impl Machine {
         let render = Render::new(manifest.file.is_some());
         Self {
             manifest,
-            start_timeout,
-            capture_runs: false,
+            timeouts,
+            capture: Capture::default(),
             log_is_final,
             render,
+            wanted_pause: None,
+            note_is_due: false,
             finished: false,
         }
     }
@@ -67,15 +88,23 @@ impl Machine {
             Event::Resume => self.resume(),
             Event::SaveFailed(detail) => self.not_saved(detail, now),
             Event::StopRequested => self.stop_requested(now),
+            Event::PauseRequested(pause) => self.pause_requested(pause),
+            Event::Refused {
+                command, reason, ..
+            } => self.refused(&command, reason),
             Event::Capture(snapshot) => self.capture_said(&snapshot, now),
             Event::Gone {
                 role: Role::Capture,
                 detail,
-            } => self.capture_gone(&detail, now),
+                left,
+            } => self.capture_gone(&detail, &left, now),
             Event::Gone {
                 role: Role::Render,
                 detail,
+                ..
             } => self.render_gone(&detail, now),
+            Event::RoomFound(room_id) => self.room_found(&room_id, now),
+            Event::RoomLost(error) => self.room_lost(&error, now),
             Event::Render(snapshot) => self.render_said(snapshot),
             Event::Uploaded => self.uploaded(now),
             Event::UploadTrouble(detail) => self.upload_trouble(detail),
@@ -88,9 +117,9 @@ impl Machine {
     }
 
     fn begin(&mut self) -> Vec<Action> {
-        self.capture_runs = true;
+        self.capture.set_running();
         vec![
-            Action::SetTimer(Timer::Start, self.start_timeout),
+            Action::SetTimer(Timer::Start, self.timeouts.start),
             self.save(),
             Action::SpawnCapture,
         ]
@@ -98,7 +127,6 @@ impl Machine {
 
     /// The first save failed: nothing was begun.
     fn not_saved(&mut self, detail: String, now: i64) -> Vec<Action> {
-        self.capture_runs = false;
         let error = StartError::Internal(format!(
             "the recording's folder cannot be written: {detail}"
         ));
@@ -109,15 +137,23 @@ impl Machine {
 
     fn resume(&mut self) -> Vec<Action> {
         use RecordingState::*;
-        self.capture_runs = true;
+        self.capture.set_running();
         self.render.attach();
         let mut actions = vec![Action::Attach(Role::Capture)];
         match self.manifest.state {
             Starting => {
                 self.render = Render::new(false);
-                actions.push(Action::SetTimer(Timer::Start, self.start_timeout));
+                actions.push(Action::SetTimer(Timer::Start, self.timeouts.start));
             }
-            Active | Paused | Interrupted => actions.push(Action::Attach(Role::Render)),
+            Active | Paused => {
+                self.may_come_back();
+                actions.push(Action::Attach(Role::Render));
+            }
+            Interrupted => {
+                self.may_come_back();
+                actions.extend(self.limit_restart());
+                actions.push(Action::Attach(Role::Render));
+            }
             Ending => {
                 if !self.log_is_final {
                     actions.extend(self.ask_for_seal());
@@ -141,10 +177,14 @@ impl Machine {
             RecordingState::Starting => {
                 self.start_failed(RecordingState::Aborted, StartError::Stopped, now)
             }
-            RecordingState::Active | RecordingState::Interrupted => {
-                self.manifest.state = RecordingState::Ending;
+            RecordingState::Active | RecordingState::Paused | RecordingState::Interrupted => {
                 self.manifest.end_reason = Some(EndReason::Stopped);
-                let mut actions = self.ask_for_seal();
+                if !self.capture.runs() {
+                    return self.end_without_capture(EndReason::Stopped, now);
+                }
+                let mut actions = self.leave_interruption();
+                self.manifest.state = RecordingState::Ending;
+                actions.extend(self.ask_for_seal());
                 actions.push(self.save());
                 actions
             }
@@ -166,7 +206,13 @@ impl Machine {
                 self.in_room(snapshot, now)
             }
             CaptureState::Sealed => {
-                let mut actions = self.in_room(snapshot, now);
+                let mut actions = match self.manifest.state {
+                    RecordingState::Starting => self.in_room(snapshot, now),
+                    _ => Vec::new(),
+                };
+                if !self.log_is_final {
+                    self.note(snapshot);
+                }
                 let ended_at = snapshot.ended_at_ms.unwrap_or(now);
                 actions.extend(self.sealed(snapshot.end_reason, ended_at));
                 actions
@@ -185,36 +231,21 @@ impl Machine {
         }
     }
 
-    fn in_room(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
-        if self.manifest.state != RecordingState::Starting {
-            return Vec::new();
-        }
-        self.manifest.state = RecordingState::Active;
-        self.manifest.started_at = Some(snapshot.started_at_ms.unwrap_or(now));
-        if let Some(room_id) = &snapshot.room_id {
-            self.manifest.room_id.clone_from(room_id);
-        }
-        let mut actions = vec![
-            Action::CancelTimer(Timer::Start),
-            self.save(),
-            Action::AnswerStart(Ok(())),
-        ];
-        actions.extend(self.spawn_render());
-        actions
-    }
-
     fn sealed(&mut self, reason: Option<EndReason>, ended_at: i64) -> Vec<Action> {
         use RecordingState::*;
-        if self.log_is_final || !matches!(self.manifest.state, Active | Interrupted | Ending) {
+        if self.log_is_final
+            || !matches!(self.manifest.state, Active | Paused | Interrupted | Ending)
+        {
             return Vec::new();
         }
         self.log_is_final = true;
+        let mut actions = self.leave_interruption();
         self.manifest.state = Ending;
         self.manifest.ended_at = Some(ended_at);
         self.manifest.end_reason = reason
             .or(self.manifest.end_reason)
             .or(Some(EndReason::Stopped));
-        let mut actions = vec![Action::CancelTimer(Timer::Seal), self.save()];
+        actions.extend([Action::CancelTimer(Timer::Seal), self.save()]);
         actions.extend(self.render_without_pause());
         actions
     }
@@ -234,38 +265,28 @@ impl Machine {
             };
             return self.start_failed(RecordingState::Failed, error, now);
         }
-        let reason = match failure.kind {
-            FailureKind::Log => EndReason::LogFailed,
-            _ => EndReason::CaptureLost,
-        };
-        self.log_ended_unsealed(reason, &failure.message, now)
+        self.capture_cannot_go_on(failure, now)
     }
 
-    fn capture_gone(&mut self, detail: &str, now: i64) -> Vec<Action> {
-        self.capture_runs = false;
-        if self.manifest.state == RecordingState::Starting {
-            let error = format!("the capture process ended before it was in the room ({detail})");
-            return self.start_failed(RecordingState::Failed, StartError::Internal(error), now);
+    fn capture_gone(&mut self, detail: &str, left: &Left, now: i64) -> Vec<Action> {
+        use RecordingState::*;
+        self.capture.gone(detail, left, now);
+        match self.manifest.state {
+            Starting => {
+                let error =
+                    format!("the capture process ended before it was in the room ({detail})");
+                self.start_failed(Failed, StartError::Internal(error), now)
+            }
+            Active | Paused | Interrupted => self.capture_lost(now),
+            _ => self.end_log(EndReason::CaptureLost, detail, now),
         }
-        self.log_ended_unsealed(EndReason::CaptureLost, detail, now)
     }
 
-    /// The log has no end record, but nothing will be added to it.
-    fn log_ended_unsealed(&mut self, reason: EndReason, detail: &str, now: i64) -> Vec<Action> {
-        if self.log_is_final {
-            return Vec::new();
-        }
-        // A stop that was asked for stays the reason.
-        let reason = self.manifest.end_reason.unwrap_or(reason);
-        self.warn(
-            "capture_lost",
-            format!(
-                "capture ended without sealing its log ({detail}): the last moments may be missing"
-            ),
-        );
-        let mut actions = self.sealed(Some(reason), now);
-        if self.render.runs() {
-            actions.push(Action::Tell(Role::Render, Command::Finish));
+    /// What an interrupted recording waits for does not matter any more, nor what it was asked.
+    fn leave_interruption(&mut self) -> Vec<Action> {
+        let mut actions = self.forget_pause();
+        if self.manifest.state == RecordingState::Interrupted {
+            actions.extend(cancel_restart());
         }
         actions
     }
@@ -273,16 +294,17 @@ impl Machine {
     fn timer_fired(&mut self, timer: Timer, now: i64) -> Vec<Action> {
         match timer {
             Timer::Start if self.manifest.state == RecordingState::Starting => {
-                let error = StartError::Timeout(self.start_timeout.as_secs());
+                let error = StartError::Timeout(self.timeouts.start.as_secs());
                 let mut actions = vec![Action::Kill(Role::Capture)];
                 actions.extend(self.start_failed(RecordingState::Failed, error, now));
                 actions
             }
             Timer::Seal if !self.log_is_final => vec![Action::Kill(Role::Capture)],
-            Timer::CaptureExit if self.capture_runs => vec![Action::Kill(Role::Capture)],
+            Timer::CaptureExit if self.capture.runs() => vec![Action::Kill(Role::Capture)],
             Timer::RenderExit if self.render.runs() => vec![Action::Kill(Role::Render)],
             Timer::RenderRestart if self.render.waits() => self.spawn_render(),
-            _ => Vec::new(),
+            Timer::Pause => self.pause_is_late(),
+            timer => self.capture_timer(timer),
         }
     }
 
@@ -299,7 +321,7 @@ impl Machine {
     /// Asks the children to go. They are killed when they do not.
     fn dismiss_children(&self) -> Vec<Action> {
         let mut actions = Vec::new();
-        if self.capture_runs {
+        if self.capture.runs() {
             actions.push(Action::Tell(Role::Capture, Command::Leave));
             actions.push(Action::SetTimer(Timer::CaptureExit, REACTION_TIME));
         }
@@ -331,7 +353,7 @@ impl Machine {
             state
                 if state.is_final()
                     && !self.finished
-                    && !self.capture_runs
+                    && !self.capture.runs()
                     && !self.render.runs() =>
             {
                 self.finished = true;

@@ -170,7 +170,7 @@ impl Machine {
             Phase::Attaching
                 if matches!(
                     self.manifest.state,
-                    RecordingState::Active | RecordingState::Interrupted
+                    RecordingState::Active | RecordingState::Paused | RecordingState::Interrupted
                 ) =>
             {
                 self.spawn_render()
@@ -228,6 +228,10 @@ impl Machine {
             return actions;
         }
         self.render.phase = Phase::Waiting;
-        vec![Action::SetTimer(Timer::RenderRestart, self.render.pause())]
+        self.count_restart(Role::Render, reason, now);
+        vec![
+            Action::SetTimer(Timer::RenderRestart, self.render.pause()),
+            self.save(),
+        ]
     }
 }

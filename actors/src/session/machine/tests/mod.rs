@@ -1,3 +1,5 @@
+mod capture;
+mod pause;
 mod world;
 
 use tapedeck_pipelines::control::{OutputFile, RenderSnapshot, RenderState};
@@ -6,7 +8,11 @@ use super::*;
 use crate::fixtures;
 
 const NOW: i64 = 50_000;
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUTS: Timeouts = Timeouts {
+    start: Duration::from_secs(10),
+    source_lost: Duration::from_secs(300),
+    restart_pause: Duration::from_secs(1),
+};
 
 fn machine(state: RecordingState) -> Machine {
     let mut manifest = Manifest {
@@ -16,7 +22,7 @@ fn machine(state: RecordingState) -> Machine {
     if state != RecordingState::Starting {
         manifest.started_at = Some(2_000);
     }
-    Machine::new(manifest, TIMEOUT)
+    Machine::new(manifest, TIMEOUTS)
 }
 
 fn active() -> Machine {
@@ -86,6 +92,7 @@ fn gone(role: Role) -> Event {
     Event::Gone {
         role,
         detail: "signal: 9".into(),
+        left: Left::default(),
     }
 }
 
@@ -198,11 +205,11 @@ fn the_reason_of_the_end_is_the_first_that_is_known() {
 }
 
 #[test]
-fn a_lost_capture_tells_the_render_to_finish() {
+fn the_render_is_told_to_finish_a_log_without_an_end() {
     let mut machine = active();
-    let actions = machine.step(gone(Role::Capture), NOW);
+    machine.step(gone(Role::Capture), NOW);
+    let actions = machine.step(Event::StopRequested, NOW);
     assert!(actions.contains(&Action::Tell(Role::Render, Command::Finish)));
-    assert_eq!(machine.manifest().end_reason, Some(EndReason::CaptureLost));
     machine.step(finished(), NOW);
     machine.step(Event::Uploaded, NOW);
     assert_eq!(machine.manifest().state, RecordingState::Complete);
@@ -263,6 +270,7 @@ fn a_render_is_restarted_with_growing_pauses_and_given_up_on_a_final_log() {
         assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
     }
     assert_eq!(pauses, [1, 2, 4, 8]);
+    assert_eq!(machine.manifest().restarts.render, 4);
     assert_eq!(machine.manifest().state, RecordingState::Failed);
     let actions = machine.step(gone(Role::Capture), NOW);
     assert_eq!(actions, [Action::Finish], "the log is kept");
@@ -344,8 +352,18 @@ fn a_first_manifest_that_cannot_be_written_starts_nothing() {
 fn no_event_in_any_state_is_taken_badly() {
     let events = [
         Event::StopRequested,
+        Event::PauseRequested(true),
+        Event::PauseRequested(false),
+        Event::RoomFound("RM_x".into()),
+        Event::RoomLost(RoomError::Timeout),
+        Event::Refused {
+            role: Role::Capture,
+            command: Command::Pause,
+            reason: "x".into(),
+        },
         capture(CaptureState::Joining),
         capture(CaptureState::Recording),
+        capture(CaptureState::Paused),
         capture(CaptureState::Sealed),
         capture_failed(FailureKind::Internal),
         render(RenderState::Unknown, 0),
@@ -359,6 +377,12 @@ fn no_event_in_any_state_is_taken_badly() {
         Event::OutputUnusable("x".into()),
         Event::Timer(Timer::Start),
         Event::Timer(Timer::Seal),
+        Event::Timer(Timer::Rejoin),
+        Event::Timer(Timer::CaptureRestart),
+        Event::Timer(Timer::SourceLost),
+        Event::Timer(Timer::RoomOver),
+        Event::Timer(Timer::Pause),
+        Event::Timer(Timer::Note),
         Event::Timer(Timer::CaptureExit),
         Event::Timer(Timer::RenderExit),
         Event::Timer(Timer::RenderRestart),
@@ -367,6 +391,7 @@ fn no_event_in_any_state_is_taken_badly() {
     for state in [
         Starting,
         Active,
+        Paused,
         Interrupted,
         Ending,
         Uploading,

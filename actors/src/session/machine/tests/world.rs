@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use proptest::prelude::*;
 
 use super::*;
+use crate::PauseError;
 
 /// A world in which processes, disk and store do what they like, in any order, and in which the
 /// server may end at any moment.
@@ -14,6 +14,11 @@ struct World {
     /// As the last save left it.
     disk: Option<Manifest>,
     capture_runs: bool,
+    /// Whether capture said that it cannot go on.
+    capture_fails: bool,
+    looks_for_room: bool,
+    /// Requests to pause or to go on that were not answered.
+    pauses: HashSet<bool>,
     render_runs: bool,
     finished: bool,
     /// Whether the log exists and has an end.
@@ -30,6 +35,9 @@ impl World {
             machine: machine(RecordingState::Starting),
             disk: None,
             capture_runs: false,
+            capture_fails: false,
+            looks_for_room: false,
+            pauses: HashSet::new(),
             render_runs: false,
             finished: false,
             has_log: false,
@@ -66,9 +74,29 @@ impl World {
                         "answered early: {described}"
                     );
                 }
+                Action::AnswerPause { pause, answer } => {
+                    let state = self.disk.as_ref().unwrap().state;
+                    assert!(
+                        answer.is_err() || pause == (state == RecordingState::Paused),
+                        "answered early: {described}"
+                    );
+                    if answer != Err(PauseError::Pending) {
+                        self.pauses.remove(&pause);
+                    }
+                }
+                Action::FindRoom => {
+                    assert!(!self.capture_runs && !self.looks_for_room, "{described}");
+                    self.looks_for_room = true;
+                }
                 Action::SpawnCapture => {
                     assert!(!self.capture_runs && self.disk.is_some(), "{described}");
+                    let disk = self.disk.as_ref().unwrap();
+                    assert!(
+                        disk.is_live() && disk.state != RecordingState::Ending,
+                        "captured after the end: {described}"
+                    );
                     self.capture_runs = true;
+                    self.capture_fails = false;
                 }
                 Action::SpawnRender { .. } => {
                     assert!(!self.render_runs, "two renders: {described}");
@@ -85,12 +113,16 @@ impl World {
                 }
                 Action::Tell(Role::Capture, Command::Leave) => {
                     let state = self.machine.manifest().state;
-                    assert!(state.is_final(), "left early: {described}");
+                    assert!(
+                        state.is_final() || self.capture_fails,
+                        "left early: {described}"
+                    );
                 }
                 Action::Upload { .. } => {
                     assert!(self.output, "{described}");
                     assert_eq!(self.disk.as_ref().unwrap().state, RecordingState::Uploading);
                     self.uploads += 1;
+                    assert_eq!(self.uploads, 1, "uploaded twice at once: {described}");
                 }
                 Action::Clear => {
                     let state = self.disk.as_ref().unwrap().state;
@@ -120,8 +152,10 @@ impl World {
         let Some(manifest) = self.disk.clone().filter(|_| !self.finished) else {
             return;
         };
-        self.machine = Machine::new(manifest, TIMEOUT);
+        self.machine = Machine::new(manifest, TIMEOUTS);
         self.timers.clear();
+        self.pauses.clear();
+        self.looks_for_room = false;
         self.uploads = 0;
         self.step(Event::Resume);
         for (role, runs) in [
@@ -134,16 +168,35 @@ impl World {
         }
     }
 
+    fn pause(&mut self, pause: bool) {
+        self.pauses.insert(pause);
+        self.step(Event::PauseRequested(pause));
+    }
+
     fn happen(&mut self, what: u32) {
+        let in_room = self.capture_runs && !self.capture_fails;
         match what {
-            0..=9 if self.capture_runs => {
+            0..=5 if in_room => {
                 self.has_log = true;
                 self.step(capture(CaptureState::Recording));
             }
-            10..=12 if self.capture_runs && self.has_log => {
-                self.step(capture(CaptureState::Sealed))
+            6..=7 if in_room => {
+                self.has_log = true;
+                self.step(capture(CaptureState::Paused));
             }
-            13 if self.capture_runs => self.step(capture_failed(FailureKind::Log)),
+            8..=9 if in_room && self.has_log => self.step(capture(CaptureState::Sealed)),
+            10 if in_room => {
+                self.capture_fails = true;
+                self.step(capture_failed(FailureKind::Log));
+            }
+            11..=12 if in_room => {
+                self.capture_fails = true;
+                self.step(capture_failed(FailureKind::SourceUnreachable));
+            }
+            13 if in_room => {
+                self.capture_fails = true;
+                self.step(capture_failed(FailureKind::Internal));
+            }
             14..=19 if self.capture_runs => {
                 self.capture_runs = false;
                 self.step(gone(Role::Capture));
@@ -175,7 +228,21 @@ impl World {
                 self.step(Event::OutputUnusable("x".into()));
             }
             73..=76 => self.restart_server(),
-            77..=99 => {
+            77..=79 => self.pause(what == 77),
+            80..=84 if self.looks_for_room => {
+                self.looks_for_room = false;
+                let id = ["RM_seen", "RM_other"][what as usize % 2];
+                self.step(Event::RoomFound(id.into()));
+            }
+            85..=87 if self.looks_for_room => {
+                self.looks_for_room = false;
+                let error = match what {
+                    85 => RoomError::Unknown("room".into()),
+                    _ => RoomError::Unreachable("x".into()),
+                };
+                self.step(Event::RoomLost(error));
+            }
+            88..=99 => {
                 let mut timers: Vec<_> = self.timers.iter().copied().collect();
                 timers.sort_by_key(|timer| format!("{timer:?}"));
                 if let Some(timer) = timers.first() {
@@ -187,23 +254,38 @@ impl World {
         }
     }
 
-    /// From here on everything goes well.
-    fn settle(&mut self) {
+    fn fire(&mut self, timer: Timer) {
+        if self.timers.remove(&timer) && !self.finished {
+            self.step(Event::Timer(timer));
+        }
+    }
+
+    /// From here on children, stores and timers behave. Somebody stops the recording, or its room
+    /// ends.
+    fn settle(&mut self, is_stopped: bool) {
         for _ in 0..200 {
             if self.finished {
                 return;
             }
-            self.step(Event::StopRequested);
+            if is_stopped {
+                self.step(Event::StopRequested);
+            }
             let state = self.machine.manifest().state;
+            if self.looks_for_room && !self.finished {
+                self.looks_for_room = false;
+                self.step(Event::RoomLost(RoomError::Unknown("room".into())));
+            }
             if self.capture_runs && !self.finished {
-                self.has_log = true;
-                self.step(capture(CaptureState::Sealed));
-                if state.is_final() && !self.finished {
+                if !self.capture_fails {
+                    self.has_log = true;
+                    self.step(capture(CaptureState::Sealed));
+                }
+                if (state.is_final() || self.capture_fails) && !self.finished {
                     self.capture_runs = false;
                     self.step(gone(Role::Capture));
                 }
             }
-            if self.render_runs && !self.finished {
+            if self.render_runs && self.machine.log_is_final && !self.finished {
                 self.output = true;
                 self.step(finished());
                 self.render_runs = false;
@@ -216,30 +298,38 @@ impl World {
                 self.stored = true;
                 self.step(Event::Uploaded);
             }
-            self.happen(77);
+            for timer in self.timers.clone() {
+                self.fire(timer);
+            }
         }
         panic!("it does not come to an end: {:?}", self.machine);
     }
 }
 
-#[test]
-fn whatever_happens_nothing_is_lost_and_everything_ends() {
-    for seed in 0..5_000 {
-        let mut random = StdRng::seed_from_u64(seed);
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+    #[test]
+    fn whatever_happens_nothing_is_lost_and_everything_ends(
+        happenings in proptest::collection::vec(0_u32..100, 0..100),
+        is_stopped: bool,
+    ) {
         let mut world = World::new();
-        for _ in 0..random.random_range(0..80) {
+        for what in happenings {
             if world.finished {
                 break;
             }
-            world.happen(random.random_range(0..100));
+            world.happen(what);
         }
-        world.settle();
+        world.settle(is_stopped);
+        prop_assert!(world.pauses.is_empty(), "requests were never answered: {:?}", world.pauses);
         let manifest = world.disk.unwrap();
-        assert!(manifest.state.is_final(), "seed {seed}: {manifest:?}");
-        let delivered = manifest.state.is_delivered();
-        assert!(
-            delivered || manifest.error.is_some(),
-            "seed {seed}: {manifest:?}"
-        );
+        prop_assert!(manifest.state.is_final(), "{manifest:?}");
+        let explained = manifest.state.is_delivered() || manifest.error.is_some();
+        prop_assert!(explained, "{manifest:?}");
+        // What comes now is too late.
+        for event in [Event::StopRequested, Event::Uploaded, gone(Role::Capture)] {
+            prop_assert_eq!(world.machine.step(event, NOW), []);
+        }
     }
 }

@@ -1,0 +1,287 @@
+//! A capture that was lost is started again, on the log that is there.
+
+use std::time::Duration;
+
+use tapedeck_pipelines::control::{Command, EndReason, Failure, FailureKind, Role};
+
+use super::capture::Phase;
+use super::{Action, Machine, REACTION_TIME, Timer};
+use crate::backoff::Backoff;
+use crate::{RecordingState, Restart, RoomError, SourceKind};
+
+/// Captures that may be lost in a row, none of which recorded for 5 s.
+pub const MOST_LOSSES: u32 = 8;
+/// The longest pause before capture is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Between two looks at whether the room is there.
+const LOOK_AGAIN: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(5),
+};
+/// How long those who were in a room may take to come back to it.
+const LONGEST_RETURN: Duration = Duration::from_secs(60);
+/// A room of the same name that is another one is taken for the same meeting when not more than
+/// this, or the time-out of the source, has passed.
+const SAME_MEETING: Duration = Duration::from_secs(600);
+/// What capture may need to read its log and to join, beside the time-out of the source.
+const REJOIN: Duration = Duration::from_secs(60);
+/// Who suspended capture may be about to end this server as well: a capture started now would be
+/// ended with it.
+const AFTER_SUSPENSION: Duration = Duration::from_millis(1_500);
+
+impl Machine {
+    /// A capture that was in the room before says that it cannot go on; it is about to end.
+    pub(super) fn capture_cannot_go_on(&mut self, failure: &Failure, now: i64) -> Vec<Action> {
+        match self.manifest.state {
+            RecordingState::Active | RecordingState::Paused | RecordingState::Interrupted
+                if failure.kind != FailureKind::Log =>
+            {
+                if self.capture.failure.is_some() {
+                    return Vec::new();
+                }
+                self.capture.failure = Some(failure.clone());
+                vec![
+                    Action::Tell(Role::Capture, Command::Leave),
+                    Action::SetTimer(Timer::CaptureExit, REACTION_TIME),
+                ]
+            }
+            _ => {
+                let reason = match failure.kind {
+                    FailureKind::Log => EndReason::LogFailed,
+                    _ => EndReason::CaptureLost,
+                };
+                self.end_log(reason, &failure.message, now)
+            }
+        }
+    }
+
+    /// Capture is gone though nothing ended the recording.
+    pub(super) fn capture_lost(&mut self, now: i64) -> Vec<Action> {
+        let was_interrupted = self.manifest.state == RecordingState::Interrupted;
+        let detail = self.capture.detail.clone();
+        if self.is_over_long(now) {
+            return self.end_log(EndReason::MaxDuration, &detail, now);
+        }
+        let failure = self.capture.failure.take();
+        self.manifest.state = RecordingState::Interrupted;
+        let mut actions = vec![
+            Action::CancelTimer(Timer::CaptureExit),
+            Action::CancelTimer(Timer::Rejoin),
+        ];
+        if !was_interrupted {
+            // Publishers of a rooms process that died as well post again.
+            self.capture.may_come_back |= self.manifest.source == SourceKind::Whip.name();
+            actions.push(Action::SetTimer(
+                Timer::SourceLost,
+                self.timeouts.source_lost,
+            ));
+        }
+        match failure {
+            Some(failure) if failure.kind != FailureKind::Internal => {
+                actions.extend(self.room_lost(&RoomError::Unreachable(failure.message), now));
+                if !was_interrupted {
+                    actions.push(self.save());
+                }
+                return actions;
+            }
+            _ => {}
+        }
+        let detail = failure.map_or(detail, |failure| failure.message);
+        let losses = self.capture.count_loss();
+        if losses >= MOST_LOSSES {
+            let detail = format!("{losses} times in a row, at last: {detail}");
+            actions.extend(self.end_log(EndReason::CaptureLost, &detail, now));
+            return actions;
+        }
+        self.count_restart(Role::Capture, &detail, now);
+        let pauses = Backoff {
+            first: self.timeouts.restart_pause,
+            longest: LONGEST_PAUSE,
+        };
+        let pause = match losses {
+            1 if self.capture.suspended => Some(AFTER_SUSPENSION),
+            1 => None,
+            _ => Some(pauses.pause(losses - 1, 0.0)),
+        };
+        match pause {
+            None => actions.extend(self.look_for_room()),
+            Some(pause) => {
+                self.capture.phase = Phase::Waiting;
+                actions.push(Action::SetTimer(Timer::CaptureRestart, pause));
+            }
+        }
+        actions.push(self.save());
+        actions
+    }
+
+    /// The server or the machine was started again, so the media server may have been as well.
+    pub(super) fn may_come_back(&mut self) {
+        self.capture.may_come_back = true;
+    }
+
+    /// The limits of an interruption that another session began.
+    pub(super) fn limit_restart(&self) -> [Action; 2] {
+        let source_lost = self.timeouts.source_lost;
+        [
+            Action::SetTimer(Timer::SourceLost, source_lost),
+            Action::SetTimer(Timer::Rejoin, source_lost + REJOIN),
+        ]
+    }
+
+    /// Ends a recording whose capture is being started again.
+    pub(super) fn end_without_capture(&mut self, reason: EndReason, now: i64) -> Vec<Action> {
+        let detail = self.capture.detail.clone();
+        self.end_log(reason, &detail, now)
+    }
+
+    pub(super) fn look_for_room(&mut self) -> Vec<Action> {
+        self.capture.phase = Phase::Looking;
+        vec![Action::FindRoom]
+    }
+
+    pub(super) fn room_found(&mut self, room_id: &str, now: i64) -> Vec<Action> {
+        if self.capture.phase != Phase::Looking {
+            return Vec::new();
+        }
+        if room_id != self.manifest.room_id && self.is_another_meeting(now) {
+            let detail = format!(
+                "{}; the room of that name is another one now",
+                self.capture.detail
+            );
+            return self.end_log(EndReason::RoomEnded, &detail, now);
+        }
+        self.capture.phase = Phase::Running;
+        self.capture.looks = 0;
+        vec![
+            Action::SetTimer(Timer::Rejoin, self.timeouts.source_lost + REJOIN),
+            Action::SpawnCapture,
+        ]
+    }
+
+    pub(super) fn room_lost(&mut self, error: &RoomError, now: i64) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Interrupted || self.capture.runs() {
+            return Vec::new();
+        }
+        let mut actions = Vec::new();
+        let is_unknown = matches!(error, RoomError::Unknown(_));
+        let is_over = if is_unknown {
+            !self.capture.may_come_back || self.capture.room_is_over
+        } else {
+            // A media server that was away has lost its rooms; its clients make them anew.
+            self.capture.may_come_back = true;
+            self.capture.source_is_lost
+        };
+        if is_over {
+            let reason = match is_unknown {
+                true => EndReason::RoomEnded,
+                false => EndReason::SourceLost,
+            };
+            let detail = format!("{}; {error}", self.capture.detail);
+            return self.end_log(reason, &detail, now);
+        }
+        if is_unknown && !self.capture.waits_for_room {
+            self.capture.waits_for_room = true;
+            let patience = LONGEST_RETURN.min(self.timeouts.source_lost);
+            actions.push(Action::SetTimer(Timer::RoomOver, patience));
+        }
+        self.capture.looks += 1;
+        self.capture.phase = Phase::Waiting;
+        let pause = LOOK_AGAIN.pause(self.capture.looks, 0.0);
+        actions.push(Action::SetTimer(Timer::CaptureRestart, pause));
+        actions
+    }
+
+    pub(super) fn capture_timer(&mut self, timer: Timer) -> Vec<Action> {
+        match timer {
+            Timer::CaptureRestart if self.capture.phase == Phase::Waiting => self.look_for_room(),
+            Timer::Rejoin
+                if self.capture.runs() && self.manifest.state == RecordingState::Interrupted =>
+            {
+                vec![Action::Kill(Role::Capture)]
+            }
+            Timer::RoomOver => {
+                self.capture.room_is_over = true;
+                Vec::new()
+            }
+            Timer::SourceLost => {
+                self.capture.source_is_lost = true;
+                Vec::new()
+            }
+            Timer::Note => {
+                self.note_is_due = false;
+                match self.manifest.state.is_final() {
+                    true => Vec::new(),
+                    false => vec![self.save()],
+                }
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Nothing will be added to the log, which has no end record.
+    pub(super) fn end_log(&mut self, reason: EndReason, detail: &str, now: i64) -> Vec<Action> {
+        if self.log_is_final {
+            return Vec::new();
+        }
+        // A stop that was asked for stays the reason.
+        let reason = self.manifest.end_reason.unwrap_or(reason);
+        self.warn(
+            "capture_lost",
+            format!(
+                "capture ended without sealing its log ({detail}): the last moments may be missing"
+            ),
+        );
+        let ended_at = self.capture.lost_at.unwrap_or(now);
+        let mut actions = self.sealed(Some(reason), ended_at);
+        if self.render.runs() {
+            actions.push(Action::Tell(Role::Render, Command::Finish));
+        }
+        if !self.capture.runs() {
+            self.capture.phase = Phase::Idle;
+        }
+        actions
+    }
+
+    pub(super) fn count_restart(&mut self, role: Role, reason: &str, now: i64) {
+        let restarts = &mut self.manifest.restarts;
+        match role {
+            Role::Capture => restarts.capture += 1,
+            Role::Render => restarts.render += 1,
+        }
+        restarts.last = Some(Restart {
+            role,
+            at_ms: now,
+            reason: reason.to_owned(),
+        });
+    }
+
+    /// Whether the recording is as long as it may become, with the time in which it was lost.
+    fn is_over_long(&self, now: i64) -> bool {
+        let manifest = &self.manifest;
+        let paused: i64 = manifest
+            .pauses
+            .iter()
+            .map(|pause| pause.to.unwrap_or(now) - pause.from)
+            .sum();
+        let recorded = now - manifest.started_at.unwrap_or(now) - paused;
+        u64::try_from(recorded).is_ok_and(|recorded| recorded >= manifest.max_duration_ms)
+    }
+
+    fn is_another_meeting(&self, now: i64) -> bool {
+        let lost_for = now - self.capture.lost_at.unwrap_or(now);
+        let longest = SAME_MEETING.max(self.timeouts.source_lost);
+        u128::try_from(lost_for).is_ok_and(|lost_for| lost_for > longest.as_millis())
+    }
+}
+
+/// Capture is back, or given up.
+pub fn cancel_restart() -> Vec<Action> {
+    [
+        Timer::CaptureRestart,
+        Timer::Rejoin,
+        Timer::SourceLost,
+        Timer::RoomOver,
+    ]
+    .map(Action::CancelTimer)
+    .into()
+}
