@@ -57,7 +57,14 @@ pub const NAMES: &[(&str, &str)] = &[
         "a line was appended to a journal, not synced",
     ),
     ("journal.synced", "a line of a journal is on the disk"),
-    ("fragment.written", "a part of a fragment was written"),
+    (
+        "fragment.written",
+        "a fragment is in the file, its index does not list it",
+    ),
+    (
+        "fragment.listed",
+        "a fragment is in the file and in its index",
+    ),
     (
         "finalise.written",
         "the finished file is written, not synced",

@@ -12,6 +12,9 @@ pub struct RenderControl {
     finish: AtomicBool,
     told: Mutex<Told>,
     changed: Notify,
+    /// Where the render dies, ns of file time.
+    #[cfg(test)]
+    pub(super) dies_at_ns: std::sync::atomic::AtomicU64,
 }
 
 #[derive(Default)]

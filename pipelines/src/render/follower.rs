@@ -136,6 +136,11 @@ impl<'a> Follower<'a> {
             .saturating_add(u64::try_from(since).unwrap_or(0))
     }
 
+    /// Which log it is: the recording, and when its time began, Unix ns.
+    pub fn log(&self) -> (&str, i64) {
+        (self.reader.recording_id(), self.reader.started_wall_ns())
+    }
+
     /// What could not be read.
     pub fn damage(&self) -> &[Damage] {
         self.reader.damage()

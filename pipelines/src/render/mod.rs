@@ -15,6 +15,7 @@ mod output;
 mod picture;
 mod process;
 mod room;
+mod seam;
 mod session;
 mod sound;
 #[cfg(test)]
@@ -64,12 +65,15 @@ pub enum RenderError {
     Picture(#[from] picture::PictureError),
     #[error(transparent)]
     Output(#[from] output::OutputError),
+    #[error("the log ends before what an earlier render made of it")]
+    Kept,
     #[error("cannot finish the file: {0}")]
     Finalise(#[from] mp4::Mp4Error),
 }
 
-/// Renders the log in `job.folder` to `job.output`, following it until it ends. Blocking. What an
-/// earlier render left unfinished is written over.
+/// Renders the log in `job.folder` to `job.output`, following it until it ends. Blocking. Goes on
+/// from what an earlier render of the same log with the same settings left unfinished; anything
+/// else is written over.
 ///
 /// # Errors
 /// The log cannot be read, the encoders fail, or the output cannot be written. The log is never
@@ -101,11 +105,12 @@ fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile
         make_folder(parent)?;
     }
     let fragmented = folder.join("part.mp4");
-    session::Session::new(job, control, &fragmented)?.run()?;
+    session::make(job, control, &fragmented)?;
     let summary = mp4::finalise(&fragmented, &job.output)?;
     tapedeck_failpoints::reached("finalise.done");
     // It can be rendered again, and the finished file takes as much space.
-    if let Err(error) = std::fs::remove_file(&fragmented) {
+    let removed = std::fs::remove_file(&fragmented).and(output::remove_index(&fragmented));
+    if let Err(error) = removed {
         log::warn!("cannot remove {}: {error}", fragmented.display());
     }
     Ok(OutputFile {

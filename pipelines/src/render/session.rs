@@ -3,21 +3,52 @@ use std::time::Duration;
 
 use super::decode::{DecodeError, DecodeWorker, Task};
 use super::follower::Follower;
-use super::output::Encoder;
-use super::picture::Compositor;
+use super::output::{Encoder, Identity, OutputError, Target, verified};
+use super::picture::{Compositor, VideoTrack};
 use super::room::Room;
+use super::seam::Seam;
 use super::sound::{LOOKAHEAD, Limiter, RATE, Stereo};
 use super::timeline::{Rhythm, SLOTS_PER_PICTURE};
 use super::{RenderControl, RenderError};
 use crate::control::RenderState;
 use crate::job::RenderJob;
-use crate::log::{TrackInfo, TrackKind};
+use crate::log::{TrackInfo, TrackKind, TrackNumber};
 
 /// How far sound is ahead of the picture on the way to the encoders, ns. The muxer waits for both:
 /// without a lead it can wait for sound while the pictures wait for it.
 const SOUND_LEAD_NS: u64 = 100_000_000;
 /// How long a decoder may take for what one picture needs before it is given up.
 const DECODER_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long before the place where a render goes on sound is decoded and mixed, so that decoders
+/// and limiter are in the state in which they would be, samples.
+const SOUND_APPROACH: u64 = 2 * RATE;
+
+/// Makes the fragmented file, going on from what an earlier render left of it if that fits.
+///
+/// # Errors
+/// As [`super::render`].
+pub fn make(job: &RenderJob, control: &RenderControl, path: &Path) -> Result<(), RenderError> {
+    let mut keep_before_ns = u64::MAX;
+    loop {
+        let Some(session) = Session::new(job, control, path, keep_before_ns)? else {
+            log::info!("the file was complete but for its index");
+            return Ok(());
+        };
+        let seam_ns = session.seam_ns();
+        match (session.run(), seam_ns) {
+            (Err(RenderError::Output(OutputError::Different)), Some(_)) => {
+                log::warn!("begins anew: the encoders code differently from before");
+                keep_before_ns = 0;
+            }
+            (Err(RenderError::Kept), Some(seam_ns)) => {
+                log::warn!("goes back: the log ends before what an earlier render left");
+                keep_before_ns = seam_ns;
+            }
+            (result, _) => return result,
+        }
+    }
+}
 
 /// Turns a log into a fragmented MP4, one slot of the time grid after the other.
 pub struct Session<'a> {
@@ -27,6 +58,8 @@ pub struct Session<'a> {
     room: Room,
     compositor: Compositor,
     encoder: Encoder,
+    /// Up to where everything is passed over, as an earlier render made it.
+    seam: Option<Seam>,
     worker: DecodeWorker,
     rhythm: Rhythm,
     limiter: Limiter,
@@ -39,35 +72,64 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the log and starts the encoders.
-    pub fn new(
+    /// Opens the log and starts the encoders. Of an earlier render's file that fits, what lies
+    /// before `keep_before_ns` is kept; nothing to do if it is complete.
+    fn new(
         job: &'a RenderJob,
         control: &'a RenderControl,
-        fragmented: &Path,
-    ) -> Result<Self, RenderError> {
+        path: &Path,
+        keep_before_ns: u64,
+    ) -> Result<Option<Self>, RenderError> {
         let canvas = job.settings.canvas;
         let follower =
             Follower::open(&job.folder.join("log"), control, job.log_is_final, job.gaps)?;
         let compositor = Compositor::new(canvas.width, canvas.height)?;
-        let encoder = Encoder::new(&job.settings, compositor.canvas(), fragmented)?;
-        Ok(Self {
+        let identity = identity(job, follower.log());
+        if keep_before_ns == u64::MAX && verified(path, &identity).is_ok_and(|found| found.complete)
+        {
+            return Ok(None);
+        }
+        let rhythm = Rhythm::new(canvas.frame_rate);
+        let seam = Seam::find(path, &identity, &rhythm, keep_before_ns);
+        let target = match &seam {
+            Some(seam) => {
+                let seconds = rhythm.time_of(seam.slot) / 1_000_000_000;
+                log::info!("goes on behind the {seconds} s that an earlier render made");
+                let point = &seam.point;
+                Target::Behind { path, point }
+            }
+            None => Target::New {
+                path,
+                identity: &identity,
+            },
+        };
+        let encoder = Encoder::new(&job.settings, compositor.canvas(), target)?;
+        Ok(Some(Self {
             job,
             control,
             follower,
             room: Room::default(),
             compositor,
             encoder,
+            seam,
             worker: DecodeWorker::new(DECODER_PATIENCE),
-            rhythm: Rhythm::new(canvas.frame_rate),
+            rhythm,
             limiter: Limiter::default(),
             mixed: 0,
             rearranged: false,
             encoded: None,
-        })
+        }))
+    }
+
+    /// Where it goes on behind an earlier render, ns.
+    fn seam_ns(&self) -> Option<u64> {
+        self.seam
+            .as_ref()
+            .map(|seam| self.rhythm.time_of(seam.slot))
     }
 
     /// Renders to the log's end.
-    pub fn run(mut self) -> Result<(), RenderError> {
+    fn run(mut self) -> Result<(), RenderError> {
         self.control
             .update(true, |snapshot| snapshot.state = RenderState::Following);
         let mut finishing = false;
@@ -90,13 +152,29 @@ impl<'a> Session<'a> {
                 self.sound(end.map_or(ahead, |end| end.min(ahead)))?;
             }
             self.picture(slot, last)?;
+            #[cfg(test)]
+            self.die_if_wanted(next);
             self.tell(next);
             if last.is_some() {
+                if self.passes_over(slot) {
+                    return Err(RenderError::Kept);
+                }
                 break;
             }
         }
-        self.encoder.finish()?;
+        self.encoder
+            .finish(self.mixed.saturating_sub(LOOKAHEAD as u64))?;
         Ok(())
+    }
+
+    #[cfg(test)]
+    fn die_if_wanted(&self, position_ns: u64) {
+        use std::sync::atomic::Ordering;
+        let dies_at_ns = self.control.dies_at_ns.load(Ordering::SeqCst);
+        assert!(
+            dies_at_ns == 0 || position_ns < dies_at_ns,
+            "the render dies at {position_ns} ns"
+        );
     }
 
     /// Reads the log to as far beyond `time_ns` as the render stays behind.
@@ -126,6 +204,17 @@ impl<'a> Session<'a> {
         let Some(count) = until.checked_sub(self.mixed).filter(|&count| count > 0) else {
             return Ok(());
         };
+        let wanted_from = self.seam.as_ref().map(|_| self.encoder.first_sample());
+        if wanted_from.is_some_and(|wanted| until + SOUND_APPROACH < wanted) {
+            let mut nothing: Vec<Stereo> = vec![[0.0; 2]; count as usize];
+            self.room.each_audio(|_, track, placing| {
+                track.skip(until, placing);
+                track.mix_into(&mut nothing);
+            });
+            self.room.forget_ended();
+            self.mixed = until;
+            return Ok(());
+        }
         let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
         let control = self.control;
         self.room
@@ -151,8 +240,9 @@ impl<'a> Session<'a> {
         self.room.forget_ended();
         self.limiter.process(&mut mix);
         let early = (LOOKAHEAD as u64).saturating_sub(self.mixed).min(count);
+        let position = (self.mixed + early).saturating_sub(LOOKAHEAD as u64);
         self.mixed = until;
-        Ok(self.encoder.sound(&mix[early as usize..])?)
+        Ok(self.encoder.sound(position, &mix[early as usize..])?)
     }
 
     /// Draws and encodes the picture of a slot, if there is anything new to see. The `last` one is
@@ -163,12 +253,33 @@ impl<'a> Session<'a> {
         self.rearranged |= self.compositor.interrupt(self.follower.notice(now));
         self.keep_time();
         let due = self.rhythm.due(slot);
-        let mut changed = self.rearranged && self.rhythm.permitted(slot);
+        let passed = self.passes_over(slot);
+        let goes_on = self.seam.as_ref().is_some_and(|seam| seam.slot == slot);
+        if goes_on {
+            self.catch_up();
+        }
+        let mut changed = goes_on || self.rearranged && self.rhythm.permitted(slot);
         if changed || due || self.would_miss_one(slot) {
             self.rearranged = false;
-            self.decode(now + self.rhythm.reach_ns());
-            let room = &self.room;
-            changed |= self.compositor.draw(|track| room.picture(track))?;
+            let until = now + self.rhythm.reach_ns();
+            if passed {
+                self.pass_over(until);
+            } else {
+                self.decode(until);
+                let room = &self.room;
+                changed |= self.compositor.draw(|track| room.picture(track))?;
+            }
+        }
+        if passed {
+            if self
+                .seam
+                .as_ref()
+                .is_some_and(|seam| seam.has_picture(slot))
+            {
+                self.rhythm.made(slot);
+                self.encoded = Some(slot);
+            }
+            return Ok(());
         }
         if let Some(error) = self.compositor.take_label_error() {
             self.control.warn("labels_missing", "", error.to_string());
@@ -180,8 +291,11 @@ impl<'a> Session<'a> {
         if changed || stale || last.is_some() {
             self.rhythm.made(slot);
             let end = last.unwrap_or_else(|| self.rhythm.time_of(slot + SLOTS_PER_PICTURE));
+            // Counted from the first slot, so that no time is rounded in another way.
+            let first = self.seam.as_ref().map_or(0, |seam| seam.slot);
+            let begin = self.rhythm.time_of(slot - first);
             self.encoder
-                .picture(self.compositor.canvas(), now, end.saturating_sub(now))?;
+                .picture(self.compositor.canvas(), begin, end.saturating_sub(now))?;
             self.encoded = Some(slot);
         }
         Ok(())
@@ -231,14 +345,55 @@ impl<'a> Session<'a> {
                 Ok(None) => {}
                 Err(error) => warn_decoder(control, track.info(), &error),
             }
-            if let Some((width, height)) = track.take_too_large() {
-                let message = format!(
-                    "{}: a picture of {width}x{height} pixels was left out",
-                    track.info().id
-                );
-                control.warn("frame_too_large", &track.info().id, message);
-            }
+            warn_too_large(control, track);
         });
+        self.decode_video(numbers, tasks);
+    }
+
+    /// Whether the picture of a slot is an earlier render's.
+    fn passes_over(&self, slot: u64) -> bool {
+        self.seam.as_ref().is_some_and(|seam| slot < seam.slot)
+    }
+
+    /// Passes over what is due by a point of file time.
+    fn pass_over(&mut self, until_ns: u64) {
+        let until = i64::try_from(until_ns).unwrap_or(i64::MAX);
+        let control = self.control;
+        let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
+        self.room.each_video(|number, track, placing| {
+            match track.skip(until, placing) {
+                Ok(task) => {
+                    numbers.extend(task.iter().map(|_| number));
+                    tasks.extend(task);
+                }
+                Err(error) => warn_decoder(control, track.info(), &error),
+            }
+            warn_too_large(control, track);
+        });
+        self.decode_video(numbers, tasks);
+    }
+
+    /// Decodes what was passed over and the next pictures need.
+    fn catch_up(&mut self) {
+        let control = self.control;
+        loop {
+            let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
+            self.room
+                .each_video(|number, track, _| match track.catch_up() {
+                    Ok(task) => {
+                        numbers.extend(task.iter().map(|_| number));
+                        tasks.extend(task);
+                    }
+                    Err(error) => warn_decoder(control, track.info(), &error),
+                });
+            if tasks.is_empty() {
+                return;
+            }
+            self.decode_video(numbers, tasks);
+        }
+    }
+
+    fn decode_video(&mut self, numbers: Vec<TrackNumber>, tasks: Vec<Task>) {
         for (number, outcome) in numbers.into_iter().zip(self.worker.run(tasks)) {
             if let Some(track) = self.room.video.get_mut(&number)
                 && let Some(error) = track.decoded(outcome)
@@ -249,6 +404,7 @@ impl<'a> Session<'a> {
     }
 
     fn tell(&self, position_ns: u64) {
+        let position_ns = position_ns.max(self.seam_ns().unwrap_or(0));
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
         self.control.update(false, |snapshot| {
@@ -262,6 +418,27 @@ impl<'a> Session<'a> {
 
 fn samples(time_ns: u64) -> u64 {
     (u128::from(time_ns) * u128::from(RATE) / 1_000_000_000) as u64
+}
+
+/// Everything that the file depends on.
+fn identity(job: &RenderJob, (recording, started_wall_ns): (&str, i64)) -> Identity {
+    Identity::from_text(&format!(
+        "{} {recording} {started_wall_ns} {:?} {:?} {}",
+        env!("CARGO_PKG_VERSION"),
+        job.settings,
+        job.gaps,
+        job.lag_ms
+    ))
+}
+
+fn warn_too_large(control: &RenderControl, track: &mut VideoTrack) {
+    if let Some((width, height)) = track.take_too_large() {
+        let message = format!(
+            "{}: a picture of {width}x{height} pixels was left out",
+            track.info().id
+        );
+        control.warn("frame_too_large", &track.info().id, message);
+    }
 }
 
 fn warn_unsupported(control: &RenderControl, info: &TrackInfo) {

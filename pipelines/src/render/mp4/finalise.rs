@@ -186,7 +186,7 @@ fn open(path: &Path) -> Result<(File, u64), Mp4Error> {
     Ok((file, length))
 }
 
-fn error_of(path: &Path, error: ScanError) -> Mp4Error {
+pub(super) fn error_of(path: &Path, error: ScanError) -> Mp4Error {
     match error {
         ScanError::Io(source) => Mp4Error::io("read", path, source),
         ScanError::Format(detail) => Mp4Error::Format {

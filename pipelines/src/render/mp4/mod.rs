@@ -12,10 +12,12 @@ mod fragment;
 mod moov;
 mod movie;
 mod output;
+mod resume;
 mod scan;
+mod splice;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod timescale;
 
 use std::io;
@@ -23,6 +25,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use finalise::{finalise, finalise_created_at, last_complete_fragment};
+pub use resume::{ResumePoint, resume_point};
+pub use splice::{Head, Piece, Shift};
 
 /// What a track holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ pub(super) struct SampleDefaults {
 }
 
 /// What does not change from fragment to fragment. Boxes are kept as they were read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TrackHeader {
     pub(super) id: u32,
     pub(super) kind: TrackKind,

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,8 +11,9 @@ use gstreamer_video as gst_video;
 
 use super::aac::{AAC_FRAME, AacEncoder};
 use super::pipeline::{build, element, failure, picture_caps};
-use super::{FragmentFile, OutputError};
+use super::{FileFailure, FragmentFile, Identity, OutputError};
 use crate::job::OutputSettings;
+use crate::render::mp4::ResumePoint;
 use crate::render::picture::{Canvas, PictureError};
 use crate::render::sound::{RATE, Stereo};
 
@@ -19,6 +21,25 @@ use crate::render::sound::{RATE, Stereo};
 const PICTURE_QUEUE: u64 = 4;
 /// How long encoder and muxer may make no progress before they are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// AAC frames that are encoded before those that go behind an earlier render's, so that the encoder
+/// is in the state in which the earlier one was. Together they last a whole number of ns.
+const LEAD_FRAMES: u64 = 9;
+
+/// Where the fragments go.
+#[derive(Clone, Copy)]
+pub enum Target<'a> {
+    /// To a new file.
+    New {
+        path: &'a Path,
+        identity: &'a Identity,
+    },
+    /// Behind those of an earlier render.
+    Behind {
+        path: &'a Path,
+        point: &'a ResumePoint,
+    },
+}
 
 /// Encodes pictures and sound into a fragmented MP4.
 pub struct Encoder {
@@ -29,8 +50,12 @@ pub struct Encoder {
     pool: gst_video::VideoBufferPool,
     file: Arc<Mutex<FragmentFile>>,
     aac: &'static AacEncoder,
-    priming_left: usize,
-    sound_position: u64,
+    /// The file's first sample that the encoder gets; it makes up for the encoder's delay.
+    first_sample: u64,
+    /// The file's sample with which the encoder's first frame begins.
+    first_frame: u64,
+    /// Samples that the encoder got.
+    fed: u64,
     /// Bytes of pictures that may wait.
     queue_bytes: u64,
     key_interval_ns: u64,
@@ -39,11 +64,11 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Starts encoders that write to `path`.
+    /// Starts encoders that write to `target`.
     pub fn new(
         settings: &OutputSettings,
         canvas: &Canvas,
-        path: &Path,
+        target: Target,
     ) -> Result<Self, OutputError> {
         let aac = AacEncoder::installed()?;
         let pipeline = build(settings, aac)?;
@@ -54,12 +79,27 @@ impl Encoder {
         let sound: gst_app::AppSrc = element(&pipeline, "sound")?;
         pictures.set_caps(Some(&picture_caps(canvas)?));
         sound.set_caps(Some(&aac.input_caps()));
-        let file = FragmentFile::create(path).map_err(|source| OutputError::Write {
+        let (path, opened) = match target {
+            Target::New { path, identity } => (path, FragmentFile::create(path, identity)),
+            Target::Behind { path, point } => (path, FragmentFile::append(path, point)),
+        };
+        let file = opened.map_err(|source| OutputError::Write {
             path: path.into(),
             source,
         })?;
         let file = Arc::new(Mutex::new(file));
         write_to(&pipeline, &file)?;
+        let first_frame = match target {
+            Target::New { .. } => 0,
+            Target::Behind { point, .. } => {
+                drop_lead(&pipeline)?;
+                point.sound_end.0.saturating_sub(LEAD_FRAMES * AAC_FRAME)
+            }
+        };
+        let frames = match target {
+            Target::New { .. } => 0,
+            Target::Behind { point, .. } => point.pictures.len() as u64,
+        };
         let pool = picture_pool(canvas)?;
         pipeline.set_state(gst::State::Playing).map_err(|error| {
             let detail = bus_error(&bus).unwrap_or_else(|| error.to_string());
@@ -73,16 +113,17 @@ impl Encoder {
             pool,
             file,
             aac,
-            priming_left: aac.priming,
-            sound_position: 0,
+            first_sample: first_frame + aac.priming as u64,
+            first_frame,
+            fed: 0,
             queue_bytes: canvas.info().size() as u64 * PICTURE_QUEUE,
             key_interval_ns: u64::from(settings.key_frame_interval_ms.max(100)) * 1_000_000,
             next_key_ns: 0,
-            frames: 0,
+            frames,
         })
     }
 
-    /// Encodes the canvas as the picture of a moment, ns.
+    /// Encodes the canvas as the picture of a moment, ns since the target's end.
     pub fn picture(
         &mut self,
         canvas: &Canvas,
@@ -120,11 +161,17 @@ impl Encoder {
         Ok(())
     }
 
-    /// Encodes the next samples. The first ones make up for the encoder's delay and are dropped.
-    pub fn sound(&mut self, samples: &[Stereo]) -> Result<(), OutputError> {
-        let skipped = self.priming_left.min(samples.len());
-        self.priming_left -= skipped;
-        let samples = &samples[skipped..];
+    /// The first sample of the file that is needed.
+    pub fn first_sample(&self) -> u64 {
+        self.first_sample
+    }
+
+    /// Encodes the samples from a position in the file on; each call goes on from the one before.
+    /// Those before [`Encoder::first_sample`] are dropped.
+    pub fn sound(&mut self, position: u64, samples: &[Stereo]) -> Result<(), OutputError> {
+        let wanted = self.first_sample + self.fed;
+        let skipped = wanted.saturating_sub(position).min(samples.len() as u64);
+        let samples = &samples[skipped as usize..];
         if samples.is_empty() {
             return Ok(());
         }
@@ -134,12 +181,12 @@ impl Encoder {
             )
         };
         let mut buffer = gst::Buffer::from_mut_slice(self.aac.input_bytes(samples));
-        let end = self.sound_position + samples.len() as u64;
+        let end = self.fed + samples.len() as u64;
         if let Some(buffer) = buffer.get_mut() {
-            buffer.set_pts(at(self.sound_position));
-            buffer.set_duration(at(end) - at(self.sound_position));
+            buffer.set_pts(at(self.fed));
+            buffer.set_duration(at(end) - at(self.fed));
         }
-        self.sound_position = end;
+        self.fed = end;
         self.sound
             .push_buffer(buffer)
             .map(|_| ())
@@ -156,9 +203,9 @@ impl Encoder {
         lock(&self.file).bytes()
     }
 
-    /// Encodes what is left and closes the file.
-    pub fn finish(mut self) -> Result<(), OutputError> {
-        self.pad_sound()?;
+    /// Encodes what is left and closes the file; `mixed` is the length of the sound, samples.
+    pub fn finish(mut self, mixed: u64) -> Result<(), OutputError> {
+        self.pad_sound(mixed)?;
         let _ = self.pictures.end_of_stream();
         let _ = self.sound.end_of_stream();
         let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
@@ -166,7 +213,13 @@ impl Encoder {
         loop {
             let patience = gst::ClockTime::from_seconds(PATIENCE.as_secs());
             match self.bus.timed_pop_filtered(patience, &wanted) {
-                Some(message) if message.type_() == gst::MessageType::Eos => return Ok(()),
+                Some(message) if message.type_() == gst::MessageType::Eos => {
+                    let completed = lock(&self.file).complete();
+                    return completed.map_err(|source| OutputError::Write {
+                        path: lock(&self.file).path().into(),
+                        source,
+                    });
+                }
                 Some(message) => return Err(self.told("finish the file", &message)),
                 None if self.bytes() > written => written = self.bytes(),
                 None => return Err(failure("finish the file", "the encoders do not end")),
@@ -175,11 +228,11 @@ impl Encoder {
     }
 
     /// Adds silence for what the AAC encoder holds back, so that sound is as long as the picture.
-    fn pad_sound(&mut self) -> Result<(), OutputError> {
-        let mixed = self.sound_position + (self.aac.priming - self.priming_left) as u64;
-        let wanted = mixed.div_ceil(AAC_FRAME) * AAC_FRAME;
-        self.priming_left = 0;
-        self.sound(&vec![[0.0; 2]; (wanted - self.sound_position) as usize])
+    fn pad_sound(&mut self, mixed: u64) -> Result<(), OutputError> {
+        let end = mixed.div_ceil(AAC_FRAME) * AAC_FRAME;
+        let missing = end.saturating_sub(self.first_frame + self.fed);
+        let position = self.first_sample + self.fed;
+        self.sound(position, &vec![[0.0; 2]; missing as usize])
     }
 
     /// Waits until the encoder has taken enough pictures. Not left to the queue itself: a push
@@ -210,11 +263,15 @@ impl Encoder {
     /// The error of a bus message; that of the file, if it is behind it.
     fn told(&self, action: &'static str, message: &gst::Message) -> OutputError {
         let mut file = lock(&self.file);
-        if let Some(source) = file.take_failure() {
-            return OutputError::Write {
-                path: file.path().into(),
-                source,
-            };
+        match file.take_failure() {
+            Some(FileFailure::Io(source)) => {
+                return OutputError::Write {
+                    path: file.path().into(),
+                    source,
+                };
+            }
+            Some(FileFailure::Different) => return OutputError::Different,
+            None => {}
         }
         match message.view() {
             gst::MessageView::Error(error) => {
@@ -230,6 +287,28 @@ impl Drop for Encoder {
     fn drop(&mut self) {
         let _ = self.pipeline.set_state(gst::State::Null);
     }
+}
+
+/// Leaves out the AAC frames before those that are wanted, and lets the rest begin at 0.
+fn drop_lead(pipeline: &gst::Pipeline) -> Result<(), OutputError> {
+    let encoder: gst::Element = element(pipeline, "aac")?;
+    let pad = encoder
+        .static_pad("src")
+        .ok_or_else(|| failure("encode sound", "the encoder has no source"))?;
+    let lead = gst::ClockTime::from_nseconds(LEAD_FRAMES * AAC_FRAME * 1_000_000_000 / RATE);
+    let passed = AtomicU64::new(0);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if passed.fetch_add(1, Ordering::Relaxed) < LEAD_FRAMES {
+            return gst::PadProbeReturn::Drop;
+        }
+        if let Some(buffer) = info.buffer_mut() {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(buffer.pts().map(|pts| pts.saturating_sub(lead)));
+            buffer.set_dts(buffer.dts().map(|dts| dts.saturating_sub(lead)));
+        }
+        gst::PadProbeReturn::Ok
+    });
+    Ok(())
 }
 
 /// Lets the muxer's output go to the file, on the muxer's thread.

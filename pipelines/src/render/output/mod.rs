@@ -3,10 +3,13 @@
 mod aac;
 mod encoder;
 mod fragment_file;
+mod fragment_index;
 mod pipeline;
 
-pub use encoder::Encoder;
-pub use fragment_file::FragmentFile;
+pub use aac::AAC_FRAME;
+pub use encoder::{Encoder, Target};
+pub use fragment_file::{FileFailure, FragmentFile};
+pub use fragment_index::{Identity, remove_index, verified};
 
 /// Why the output could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum OutputError {
         #[source]
         source: std::io::Error,
     },
+    /// What is encoded now does not fit behind what an earlier render left.
+    #[error("the encoders code differently from those of the render before")]
+    Different,
     /// An encoder or the muxer failed.
     #[error("cannot {action}: {detail}")]
     Pipeline {

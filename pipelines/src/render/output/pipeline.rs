@@ -51,7 +51,7 @@ fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
         "appsrc name=pictures format=time is-live=false block=false max-bytes=0 max-buffers=0 \
          ! {video} ! mux. \
          appsrc name=sound format=time is-live=false block=false max-bytes=0 \
-         ! {aac} bitrate={audio_bitrate} ! mux. \
+         ! {aac} name=aac bitrate={audio_bitrate} ! mux. \
          mp4mux name=mux fragment-duration=1000 fragment-mode=dash-or-mss streamable=true \
          ! appsink name=file sync=false async=false max-buffers=16",
         aac = aac.element,

@@ -14,6 +14,10 @@ use crate::render::timeline::{Placing, SourceRate, rtp_to_ns};
 const SIDE_LIMIT: u32 = 4_096;
 /// Encoded frames that wait for their time, bytes.
 const QUEUE_LIMIT: usize = 32 << 20;
+/// Encoded frames that are kept while nothing is shown, bytes; more are decoded all the same.
+const SKIPPED_LIMIT: usize = 32 << 20;
+/// Of those, how many are decoded at a time, bytes.
+const CATCH_UP: usize = 2 << 20;
 /// Encoded frames kept to begin again at the last key frame after an error, bytes.
 const REPLAY_LIMIT: usize = 4 << 20;
 /// After a lost frame the picture stands still until a key frame comes, but no longer than this,
@@ -54,6 +58,8 @@ pub struct VideoTrack {
     decoding: Vec<(i64, bool)>,
     rate: SourceRate,
     last_arrival_ns: i64,
+    /// Frames since a key frame that were not decoded yet, as nothing is shown for now.
+    skipped: Skipped,
     given_up: bool,
     hangs: u32,
     too_large: Option<(u32, u32)>,
@@ -64,6 +70,13 @@ struct Queued {
     /// In file time.
     arrival_ns: i64,
     stretch: usize,
+}
+
+/// Frames that wait for being decoded, and whether the pictures may be shown.
+#[derive(Default)]
+struct Skipped {
+    frames: VecDeque<(Bytes, i64, bool)>,
+    bytes: usize,
 }
 
 /// The frames since the last key frame.
@@ -94,6 +107,7 @@ impl VideoTrack {
             decoding: Vec::new(),
             rate: SourceRate::default(),
             last_arrival_ns: i64::MIN,
+            skipped: Skipped::default(),
             given_up: false,
             hangs: 0,
             too_large: None,
@@ -138,16 +152,26 @@ impl VideoTrack {
 
     /// The camera is turned off at a point of recording time.
     pub fn mute(&mut self, at_ns: i64) {
-        self.picture = None;
+        self.hide();
         self.shown_from_ns = at_ns.saturating_add(MUTE_ECHO_NS);
     }
 
     /// The camera is turned on. What was decoded long before is not shown.
     pub fn unmute(&mut self, at_ns: i64) {
         self.shown_from_ns = self.shown_from_ns.min(at_ns);
-        let stale = |picture: &Picture| at_ns.saturating_sub(picture.arrival_ns) > 1_000_000_000;
-        if self.picture.as_ref().is_some_and(stale) {
-            self.picture = None;
+        let skipped = self.skipped.frames.iter().rev().find(|frame| frame.2);
+        let newest = skipped
+            .map(|frame| frame.1)
+            .or(self.picture.as_ref().map(|picture| picture.arrival_ns));
+        if newest.is_some_and(|arrival_ns| at_ns.saturating_sub(arrival_ns) > 1_000_000_000) {
+            self.hide();
+        }
+    }
+
+    fn hide(&mut self) {
+        self.picture = None;
+        for frame in &mut self.skipped.frames {
+            frame.2 = false;
         }
     }
 
@@ -165,24 +189,67 @@ impl VideoTrack {
         Some(due_at(self.queue.front()?, placing))
     }
 
+    /// Passes over the frames that are due by a point of file time, as nothing is shown for now.
+    /// What has to be decoded all the same goes to [`VideoTrack::decoded`].
+    pub fn skip(&mut self, until_ns: i64, placing: Placing) -> Result<Option<Task>, DecodeError> {
+        while let Some(queued) = self.take_due(until_ns, placing) {
+            let Some(visible) = self.admit(&queued) else {
+                continue;
+            };
+            let Queued {
+                frame, arrival_ns, ..
+            } = queued;
+            if frame.keyframe {
+                self.skipped = Skipped::default();
+            }
+            self.skipped.bytes += frame.payload.len();
+            let waiting = (frame.payload, arrival_ns, visible);
+            self.skipped.frames.push_back(waiting);
+        }
+        if self.skipped.bytes > SKIPPED_LIMIT {
+            self.catch_up()
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Some of what was passed over and has to be decoded before the next picture. The answer goes
+    /// to [`VideoTrack::decoded`]. To be repeated until there is nothing more.
+    pub fn catch_up(&mut self) -> Result<Option<Task>, DecodeError> {
+        let (mut input, mut bytes) = (Vec::new(), 0);
+        while bytes < CATCH_UP
+            && let Some((frame, arrival_ns, visible)) = self.skipped.frames.pop_front()
+        {
+            bytes += frame.len();
+            self.decoding.push((arrival_ns, visible));
+            input.push(Input::Frame(frame));
+        }
+        self.skipped.bytes = self.skipped.bytes.saturating_sub(bytes);
+        self.task(input)
+    }
+
     /// What has to be decoded for the picture of `until_ns`. The answer goes to
     /// [`VideoTrack::decoded`].
     pub fn due(&mut self, until_ns: i64, placing: Placing) -> Result<Option<Task>, DecodeError> {
         let mut input = self.replayed();
-        while self
-            .queue
-            .front()
-            .is_some_and(|queued| due_at(queued, placing) <= until_ns)
-        {
-            let Some(queued) = self.queue.pop_front() else {
-                break;
-            };
-            self.queued_bytes = self.queued_bytes.saturating_sub(queued.frame.payload.len());
+        while let Some(queued) = self.take_due(until_ns, placing) {
             if let Some(visible) = self.admit(&queued) {
                 self.decoding.push((queued.arrival_ns, visible));
                 input.push(Input::Frame(queued.frame.payload));
             }
         }
+        self.task(input)
+    }
+
+    fn take_due(&mut self, until_ns: i64, placing: Placing) -> Option<Queued> {
+        let due = |queued: &&Queued| due_at(queued, placing) <= until_ns;
+        self.queue.front().filter(due)?;
+        let queued = self.queue.pop_front()?;
+        self.queued_bytes = self.queued_bytes.saturating_sub(queued.frame.payload.len());
+        Some(queued)
+    }
+
+    fn task(&mut self, input: Vec<Input>) -> Result<Option<Task>, DecodeError> {
         if input.is_empty() {
             return Ok(None);
         }
@@ -316,6 +383,7 @@ impl VideoTrack {
         self.decoder = None;
         self.queue.clear();
         self.queued_bytes = 0;
+        self.skipped = Skipped::default();
         self.replay = Replay::default();
         self.decoding.clear();
     }

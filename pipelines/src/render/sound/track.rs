@@ -17,6 +17,8 @@ use crate::render::timeline::{AudioPlacement, Placed, Placing, opus_samples};
 const OPUS_DELAY: i64 = 312;
 /// Sound below this is silence: moving it is not heard.
 const QUIET: f32 = 0.005;
+/// A packet shorter than this holds silence, bytes.
+const QUIET_BYTES: usize = 8;
 /// Packets that wait for their time; more are dropped, oldest first.
 const QUEUE_LIMIT: usize = 2_000;
 
@@ -96,9 +98,41 @@ impl AudioTrack {
         self.queue.is_empty() && self.sound.is_empty()
     }
 
+    /// Lets the sound up to sample `until` pass without decoding it.
+    pub fn skip(&mut self, until: u64, placing: Placing) {
+        let input = self.plan(until, placing);
+        // Packets of silence are a few bytes long.
+        if let Some(Input::Frame(packet)) = input.last() {
+            self.quiet = packet.len() < QUIET_BYTES;
+        }
+        for plan in std::mem::take(&mut self.planned) {
+            let length = match &plan {
+                Plan::Concealed { length, .. } => *length,
+                Plan::Packet { placed, .. } => placed.length,
+            };
+            self.settle(plan, vec![[0.0; 2]; length.max(0) as usize]);
+        }
+    }
+
     /// What has to be decoded for the mix up to sample `until`. The answer goes to
     /// [`AudioTrack::decoded`].
     pub fn due(&mut self, until: u64, placing: Placing) -> Result<Option<Task>, DecodeError> {
+        let input = self.plan(until, placing);
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let decoder = match &self.decoder {
+            Some(decoder) => Arc::clone(decoder),
+            None => Arc::clone(
+                self.decoder
+                    .insert(Arc::new(Decoder::new(self.info.codec)?)),
+            ),
+        };
+        Ok(Some(Task { decoder, input }))
+    }
+
+    /// Places the packets that are due before sample `until`.
+    fn plan(&mut self, until: u64, placing: Placing) -> Vec<Input> {
         let mut input = Vec::new();
         while let Some(packet) = self.queue.front() {
             let Some(time_ns) = placing.place(packet.rtp, packet.stretch) else {
@@ -144,56 +178,51 @@ impl AudioTrack {
             });
             input.push(Input::Frame(packet.payload));
         }
-        if input.is_empty() {
-            return Ok(None);
-        }
-        let decoder = match &self.decoder {
-            Some(decoder) => Arc::clone(decoder),
-            None => Arc::clone(
-                self.decoder
-                    .insert(Arc::new(Decoder::new(self.info.codec)?)),
-            ),
-        };
-        Ok(Some(Task { decoder, input }))
+        input
     }
 
     /// Takes the answer to [`AudioTrack::due`]; returns the error if the decoder failed.
     pub fn decoded(&mut self, outcome: Outcome) -> Option<DecodeError> {
         let plans = std::mem::take(&mut self.planned);
         for (plan, output) in plans.into_iter().zip(outcome.output) {
-            let mut sound = stereo(&output);
-            match plan {
-                Plan::Concealed {
-                    position,
-                    length,
-                    ends,
-                } => {
-                    // A concealed stretch is rounded up to whole frames of the codec.
-                    sound.truncate(length as usize);
-                    if ends {
-                        fade_out(&mut sound);
-                    }
-                    self.sound.write(position, &sound);
-                }
-                Plan::Packet { placed, bounds } => {
-                    let peak = sound
-                        .iter()
-                        .flatten()
-                        .fold(0f32, |peak, v| peak.max(v.abs()));
-                    self.quiet = peak < QUIET;
-                    if placed.fresh {
-                        fade_in(&mut sound);
-                    }
-                    let mut sound = stretch(sound, placed.length as usize);
-                    let position = clip(&mut sound, placed.position, bounds);
-                    self.sound.write(position, &sound);
-                }
+            let sound = stereo(&output);
+            if let Plan::Packet { .. } = plan {
+                let values = sound.iter().flatten();
+                let peak = values.fold(0f32, |peak, value| peak.max(value.abs()));
+                self.quiet = peak < QUIET;
             }
+            self.settle(plan, sound);
         }
         if outcome.error.is_some() {
             self.decoder = None;
         }
         outcome.error
+    }
+
+    /// Puts decoded sound in its place.
+    fn settle(&mut self, plan: Plan, mut sound: Vec<Stereo>) {
+        match plan {
+            Plan::Concealed {
+                position,
+                length,
+                ends,
+            } => {
+                // A concealed stretch is rounded up to whole frames of the codec.
+                sound.truncate(length as usize);
+                if ends {
+                    fade_out(&mut sound);
+                }
+                self.sound.write(position, &sound);
+            }
+            Plan::Packet { placed, bounds } => {
+                if placed.fresh {
+                    fade_in(&mut sound);
+                }
+                let mut sound = stretch(sound, placed.length as usize);
+                let position = clip(&mut sound, placed.position, bounds);
+                self.sound.write(position, &sound);
+            }
+        }
     }
 
     /// Adds the track's next samples to the mix.

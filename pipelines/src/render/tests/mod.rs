@@ -6,6 +6,7 @@ mod file;
 mod gaps;
 mod material;
 mod pauses;
+mod resumed;
 mod room;
 mod sound;
 

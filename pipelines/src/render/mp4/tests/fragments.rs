@@ -1,12 +1,10 @@
 //! Fragmented files made by hand.
 
-use crate::render::mp4::boxes::Kind;
-
 /// A sample of a fragment made by hand: duration and size.
-pub(super) type Sample = (u32, u32);
+pub type Sample = (u32, u32);
 
 /// A plain box.
-pub(super) fn plain(kind: &Kind, body: &[u8]) -> Vec<u8> {
+pub fn plain(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     let mut out = (body.len() as u32 + 8).to_be_bytes().to_vec();
     out.extend(kind);
     out.extend(body);
@@ -14,14 +12,14 @@ pub(super) fn plain(kind: &Kind, body: &[u8]) -> Vec<u8> {
 }
 
 /// A full box of 32-bit words.
-pub(super) fn words(kind: &Kind, version_and_flags: u32, words: &[u32]) -> Vec<u8> {
+pub fn words(kind: &[u8; 4], version_and_flags: u32, words: &[u32]) -> Vec<u8> {
     let all = [&[version_and_flags], words].concat();
     let body: Vec<u8> = all.iter().flat_map(|word| word.to_be_bytes()).collect();
     plain(kind, &body)
 }
 
 /// The beginning of a file: video at 3000 ticks per second is track 1, audio at 48000 track 2.
-pub(super) fn beginning() -> Vec<u8> {
+pub fn beginning() -> Vec<u8> {
     let mut body = words(b"mvhd", 0, &[0; 24]);
     body.extend(track(1, b"vide", 3_000, (320 << 16, 240 << 16)));
     body.extend(track(2, b"soun", 48_000, (0, 0)));
@@ -56,7 +54,7 @@ fn track(id: u32, handler: &[u8; 4], timescale: u32, size: (u32, u32)) -> Vec<u8
 }
 
 /// `moof` and `mdat` of one track; every sample is filled with `fill`.
-pub(super) fn fragment(track: u32, time: u32, samples: &[Sample], fill: u8) -> Vec<u8> {
+pub fn fragment(track: u32, time: u32, samples: &[Sample], fill: u8) -> Vec<u8> {
     let size: usize = samples.iter().map(|sample| sample.1 as usize).sum();
     [
         moof(track, time, samples),
@@ -66,7 +64,7 @@ pub(super) fn fragment(track: u32, time: u32, samples: &[Sample], fill: u8) -> V
 }
 
 /// A `moof` whose data begins right after the header of the `mdat` behind it.
-pub(super) fn moof(track: u32, time: u32, samples: &[Sample]) -> Vec<u8> {
+pub fn moof(track: u32, time: u32, samples: &[Sample]) -> Vec<u8> {
     let with_offset = |offset: u32| {
         let mut trun = vec![samples.len() as u32, offset];
         trun.extend(
@@ -89,7 +87,7 @@ pub(super) fn moof(track: u32, time: u32, samples: &[Sample]) -> Vec<u8> {
 }
 
 /// Two seconds of both tracks.
-pub(super) fn file() -> Vec<u8> {
+pub fn file() -> Vec<u8> {
     [
         beginning(),
         fragment(2, 0, &[(1_024, 10); 47], b'a'),

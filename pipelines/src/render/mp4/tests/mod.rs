@@ -1,4 +1,4 @@
 mod damage;
-mod fragments;
+pub mod fragments;
 mod gstreamer;
 mod headers;
