@@ -298,6 +298,9 @@ pub struct RenderSnapshot {
     pub output: Option<OutputFile>,
     /// Why it failed: lower-case, names the way out.
     pub failure: Option<String>,
+    /// Whether it failed for want of space on the disk: the same log can be rendered once there is
+    /// room.
+    pub disk_full: bool,
 }
 
 /// Something that the viewer of a file should know.

@@ -71,6 +71,22 @@ pub enum RenderError {
     Finalise(#[from] mp4::Mp4Error),
 }
 
+impl RenderError {
+    /// Whether more room on the disk is all that it takes.
+    fn is_of_a_full_disk(&self) -> bool {
+        let causes =
+            std::iter::successors(Some(self as &(dyn std::error::Error + 'static)), |error| {
+                error.source()
+            });
+        let is_full = |error: &std::io::Error| {
+            use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+            matches!(error.kind(), StorageFull | QuotaExceeded)
+        };
+        let mut io_errors = causes.filter_map(|error| error.downcast_ref());
+        matches!(self, Self::Finalise(mp4::Mp4Error::NoSpace { .. })) || io_errors.any(is_full)
+    }
+}
+
 /// Renders the log in `job.folder` to `job.output`, following it until it ends. Blocking. Goes on
 /// from what an earlier render of the same log with the same settings left unfinished; anything
 /// else is written over.
@@ -80,18 +96,23 @@ pub enum RenderError {
 /// touched: the render can always be repeated.
 pub fn render(job: &RenderJob, control: &RenderControl) -> Result<OutputFile, RenderError> {
     let result = render_to_file(job, control);
-    control.update(true, |snapshot| match &result {
-        Ok(output) => {
+    match &result {
+        Ok(output) => control.update(true, |snapshot| {
             snapshot.state = RenderState::Finished;
             snapshot.lag_ms = 0;
             snapshot.output = Some(output.clone());
-        }
-        Err(error) => {
-            snapshot.state = RenderState::Failed;
-            snapshot.failure = Some(error.to_string());
-        }
-    });
+        }),
+        Err(error) => tell_failure(control, error),
+    }
     result
+}
+
+fn tell_failure(control: &RenderControl, error: &RenderError) {
+    control.update(true, |snapshot| {
+        snapshot.state = RenderState::Failed;
+        snapshot.failure = Some(error.to_string());
+        snapshot.disk_full = error.is_of_a_full_disk();
+    });
 }
 
 fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile, RenderError> {

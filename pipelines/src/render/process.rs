@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{RenderControl, RenderError, render};
+use super::{RenderControl, RenderError, render, tell_failure};
 use crate::control::{Command, CommandEnvelope, ControlServer, Event, Role};
 use crate::job::RenderJob;
 use crate::process::{Journal, init_logging, lower_priority, read_job, redirect_output};
@@ -52,14 +52,25 @@ pub fn run_job() -> ExitCode {
 /// Renders with a journal and, if the job names one, a control socket.
 fn supervised(job: &RenderJob) -> Result<(), RenderError> {
     let control = Arc::new(RenderControl::default());
-    let mut journal =
-        Journal::open(&job.folder.join("render.jsonl")).map_err(|source| RenderError::Folder {
+    let listener = listen(job, &control)?;
+    let result = journaled(job, &control);
+    if let Some((end, thread)) = listener {
+        let _ = end.send(());
+        let _ = thread.join();
+    }
+    result
+}
+
+fn journaled(job: &RenderJob, control: &RenderControl) -> Result<(), RenderError> {
+    let opened = Journal::open(&job.folder.join("render.jsonl"));
+    let mut journal = opened
+        .map_err(|source| RenderError::Folder {
             path: job.folder.clone(),
             source,
-        })?;
+        })
+        .inspect_err(|error| tell_failure(control, error))?;
     note(&mut journal, "started", &());
-    let listener = listen(job, &control)?;
-    let result = render(job, &control);
+    let result = render(job, control);
     match &result {
         Ok(output) => note(&mut journal, "finished", output),
         Err(error) => note(
@@ -67,10 +78,6 @@ fn supervised(job: &RenderJob) -> Result<(), RenderError> {
             "failed",
             &serde_json::json!({ "error": error.to_string() }),
         ),
-    }
-    if let Some((end, thread)) = listener {
-        let _ = end.send(());
-        let _ = thread.join();
     }
     result.map(|_| ())
 }

@@ -28,6 +28,7 @@ pub struct Tapedeck {
     /// Where it answers.
     pub port: u16,
     folder: TempDir,
+    data: PathBuf,
 }
 
 impl Tapedeck {
@@ -53,6 +54,23 @@ impl Tapedeck {
     /// # Panics
     /// The program was not built, or does not become ready.
     pub async fn start_with(livekit_url: &str, variables: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepare(livekit_url, variables);
+        server.run().await;
+        server
+    }
+
+    /// A server for rooms of its own, whose data folder is `data`.
+    pub async fn start_alone_in(data: &Path, variables: &[(&str, &str)]) -> Self {
+        let mut all = vec![("TAPEDECK_ROOMS_ADDRESSES", "127.0.0.1")];
+        all.extend(variables);
+        let mut server = Self::prepare("", &all);
+        server.data = data.to_owned();
+        server.run().await;
+        server
+    }
+
+    /// A server that does not run yet.
+    fn prepare(livekit_url: &str, variables: &[(&str, &str)]) -> Self {
         let mut environment = vec![
             ("LIVEKIT_URL".to_owned(), livekit_url.to_owned()),
             ("LIVEKIT_API_KEY".to_owned(), API_KEY.to_owned()),
@@ -62,28 +80,21 @@ impl Tapedeck {
             environment.retain(|(known, _)| known != name);
             environment.push(((*name).to_owned(), (*value).to_owned()));
         }
-        let mut server = Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self {
             process: None,
             http: http::client(),
             environment,
             port: ports::free_port(),
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        };
-        server.run().await;
-        server
+            data: folder.path().join("data"),
+            folder,
+        }
     }
 
     /// Starts the program again on the same data and port, after [`Tapedeck::kill`] or
     /// [`Tapedeck::terminate`].
     pub async fn run(&mut self) {
-        let mut command = command();
-        command
-            .arg("serve")
-            .current_dir(self.folder.path())
-            .env("TAPEDECK_DATA_DIR", self.data())
-            .env("SERVER_PORT", self.port.to_string())
-            .env(leftovers::MARK, self.data())
-            .envs(self.environment.iter().cloned());
+        let command = self.command(&["serve"]);
         let process =
             Process::start("tapedeck serve", command, &self.log_path()).expect("tapedeck runs");
         self.process = Some(process);
@@ -117,10 +128,38 @@ impl Tapedeck {
     /// # Panics
     /// It does not end.
     pub fn terminate(&mut self) {
+        self.signal(libc::SIGTERM);
+        self.wait_for_exit();
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: i32) {
+        if let Some(process) = &self.process {
+            process.signal(signal);
+        }
+    }
+
+    /// Waits until the server has ended.
+    ///
+    /// # Panics
+    /// It does not end.
+    pub fn wait_for_exit(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.signal(libc::SIGTERM);
             process.wait(Duration::from_secs(30));
         }
+    }
+
+    /// The program with the server's environment, to run another subcommand on its data.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command();
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("TAPEDECK_DATA_DIR", self.data())
+            .env("SERVER_PORT", self.port.to_string())
+            .env(leftovers::MARK, self.data())
+            .envs(self.environment.iter().cloned());
+        command
     }
 
     /// The address of a path.
@@ -130,7 +169,7 @@ impl Tapedeck {
 
     /// The data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.data.clone()
     }
 
     /// The work folder of a recording.

@@ -12,6 +12,8 @@ pub const MOST_FAILURES: u32 = 5;
 /// Getting this much further than any run before is progress, ms of recording time.
 const PROGRESS_MS: u64 = 10_000;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Until a disk is tried again that was full.
+const FULL_DISK_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Where the render stands.
@@ -24,6 +26,8 @@ pub struct Render {
     /// Where the furthest was when failures were last counted from 0.
     counted_from_ms: u64,
     failure: Option<String>,
+    /// Whether that was for want of space, which is no failure of the log.
+    disk_full: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +58,7 @@ impl Render {
             furthest_ms: 0,
             counted_from_ms: 0,
             failure: None,
+            disk_full: false,
         }
     }
 
@@ -94,7 +99,10 @@ impl Render {
         self.failures
     }
 
-    fn pause(&self) -> Duration {
+    fn pause(&self, disk_full: bool) -> Duration {
+        if disk_full {
+            return FULL_DISK_PAUSE;
+        }
         let doublings = self.failures.saturating_sub(1).min(16);
         FIRST_PAUSE
             .saturating_mul(1 << doublings)
@@ -153,6 +161,7 @@ impl Machine {
                         .failure
                         .unwrap_or_else(|| "render ended without an output".into()),
                 );
+                self.render.disk_full = snapshot.disk_full;
                 vec![Action::SetTimer(Timer::RenderExit, REACTION_TIME)]
             }
             _ => Vec::new(),
@@ -216,7 +225,9 @@ impl Machine {
     }
 
     fn render_failed(&mut self, reason: &str, now: i64) -> Vec<Action> {
-        let failures = self.render.failed();
+        let disk_full = std::mem::take(&mut self.render.disk_full);
+        // A full disk is waited for, however long it takes.
+        let failures = if disk_full { 0 } else { self.render.failed() };
         if self.log_is_final && failures >= MOST_FAILURES {
             self.render.phase = Phase::Idle;
             let error = format!(
@@ -228,9 +239,13 @@ impl Machine {
             return actions;
         }
         self.render.phase = Phase::Waiting;
-        self.count_restart(Role::Render, reason, now);
+        if disk_full {
+            self.manifest.error = Some(reason.to_owned());
+        } else {
+            self.count_restart(Role::Render, reason, now);
+        }
         vec![
-            Action::SetTimer(Timer::RenderRestart, self.render.pause()),
+            Action::SetTimer(Timer::RenderRestart, self.render.pause(disk_full)),
             self.save(),
         ]
     }

@@ -277,6 +277,33 @@ fn a_render_is_restarted_with_growing_pauses_and_given_up_on_a_final_log() {
 }
 
 #[test]
+fn a_render_waits_for_room_on_the_disk_however_long_it_takes() {
+    let mut machine = sealed();
+    let full = || {
+        Event::Render(RenderSnapshot {
+            state: RenderState::Failed,
+            failure: Some("no space left".into()),
+            disk_full: true,
+            ..RenderSnapshot::default()
+        })
+    };
+    for _ in 0..50 {
+        machine.step(full(), NOW);
+        let actions = machine.step(gone(Role::Render), NOW);
+        let waits = |action: &Action| matches!(action, Action::SetTimer(Timer::RenderRestart, _));
+        assert!(actions.iter().any(waits), "{actions:?}");
+        assert_eq!(machine.manifest().state, RecordingState::Ending);
+        assert_eq!(machine.manifest().error.as_deref(), Some("no space left"));
+        let actions = machine.step(Event::Timer(Timer::RenderRestart), NOW);
+        assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
+    }
+    machine.step(finished(), NOW);
+    machine.step(Event::Uploaded, NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Complete);
+    assert_eq!(machine.manifest().error, None);
+}
+
+#[test]
 fn a_render_that_gets_further_each_time_is_not_given_up() {
     let mut machine = sealed();
     for run in 1..50 {
