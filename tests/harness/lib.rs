@@ -14,6 +14,7 @@ pub mod oracle;
 pub mod ports;
 pub mod proxy;
 pub mod publisher;
+pub mod small_disk;
 pub mod tapedeck;
 pub mod wait;
 
