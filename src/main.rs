@@ -23,7 +23,9 @@ fn main() -> ExitCode {
         Command::Serve { config } => serve(config.as_deref()),
         Command::Demo(options) => demo::run(&options),
         Command::Config { config } => show_configuration(config.as_deref()),
-        Command::Inspect { folder } => cli::inspect::run(&folder),
+        Command::Recover(options) => cli::recover::run(&options),
+        Command::Check(options) => cli::check::run(&options),
+        Command::Inspect { recording, config } => cli::inspect::run(&recording, config.as_deref()),
     }
 }
 

@@ -25,6 +25,9 @@ pub struct RecorderSettings {
     pub render_lag_ms: u64,
     /// What a file shows where nothing was captured.
     pub gaps: GapStyle,
+    /// The store's folder, absolute, if it is one of this machine: what lies there without a
+    /// manifest is told.
+    pub store_dir: Option<PathBuf>,
     /// Where this server listens: told to others that want the same data folder.
     pub address: String,
     /// With less free space on the disk of the data folder no recording is begun, bytes.

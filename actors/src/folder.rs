@@ -10,7 +10,7 @@ use tapedeck_pipelines::control::Role;
 use tapedeck_storage::durable;
 
 use crate::DiskSpace;
-use crate::lock::{FolderLock, LockError};
+use crate::lock::{self, FolderHolder, FolderLock, LockError};
 
 /// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
 const LONGEST_SOCKET_PATH: usize = 107;
@@ -43,9 +43,7 @@ impl DataFolder {
                 ),
             ));
         }
-        let folder = Self {
-            root: root.to_path_buf(),
-        };
+        let folder = Self::at(root);
         durable::create_folder(&folder.work_root())?;
         match DirBuilder::new()
             .mode(0o700)
@@ -61,17 +59,27 @@ impl DataFolder {
     ///
     /// # Errors
     /// Another server has it; the error names it.
-    pub fn lock(&self, address: &str) -> io::Result<FolderLock> {
-        FolderLock::take(&self.root.join("lock"), address).map_err(|error| {
-            let kind = match error {
-                LockError::Held(_) => ErrorKind::WouldBlock,
-                LockError::Failed(_) => ErrorKind::Other,
-            };
-            io::Error::new(
-                kind,
-                format!("{error}: end that process or choose another folder"),
-            )
-        })
+    pub fn lock(&self, address: &str) -> Result<FolderLock, LockError> {
+        FolderLock::take(&self.root.join("lock"), address)
+    }
+
+    /// The layout in `root`, which is not touched.
+    pub fn at(root: &Path) -> Self {
+        Self {
+            root: root.to_path_buf(),
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The server that uses the folder; the inner `None` is one that did not say who it is.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn holder(&self) -> io::Result<Option<Option<FolderHolder>>> {
+        lock::holder(&self.root.join("lock"))
     }
 
     /// The room on its disk; `needed_bytes` shall be free.

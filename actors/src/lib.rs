@@ -29,10 +29,12 @@ mod sources;
 mod space;
 mod state;
 mod supervision;
+pub mod upkeep;
 mod uploader;
 mod usage;
 
 pub use api::*;
+pub use lock::{FolderHolder, LockError};
 pub use manifest::*;
 pub use recorder::Recorder;
 pub use rooms::*;

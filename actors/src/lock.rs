@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -56,6 +56,18 @@ pub enum LockError {
     Held(Option<FolderHolder>),
     #[error("its lock cannot be used: {0}")]
     Failed(#[from] io::Error),
+}
+
+impl From<LockError> for io::Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::Held(_) => Self::new(
+                ErrorKind::WouldBlock,
+                format!("{error}: end it or choose another folder"),
+            ),
+            LockError::Failed(error) => error,
+        }
+    }
 }
 
 impl FolderLock {
@@ -118,6 +130,21 @@ fn write(file: &mut File, holder: &FolderHolder) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(holder)?)
 }
 
+/// Who has the lock at `path`, if anybody; the inner `None` is a holder that did not say.
+///
+/// # Errors
+/// The file cannot be opened.
+pub fn holder(path: &Path) -> io::Result<Option<Option<FolderHolder>>> {
+    let mut file = match File::options().read(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    match try_lock(&file)? {
+        true => Ok(None),
+        false => Ok(Some(read(&mut file))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +153,7 @@ mod tests {
     fn the_second_is_told_who_the_first_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
+        assert_eq!(holder(&path).unwrap(), None);
         let first = FolderLock::take(&path, "127.0.0.1:6080").unwrap();
         let error = FolderLock::take(&path, "127.0.0.1:6081").unwrap_err();
         let text = error.to_string();
@@ -135,7 +163,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("since 20"), "{text}");
+        assert!(matches!(holder(&path).unwrap(), Some(Some(_))));
         drop(first);
+        assert_eq!(holder(&path).unwrap(), None);
         FolderLock::take(&path, "").unwrap();
     }
 

@@ -3,22 +3,22 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Prints as JSON what the capture log in `folder` holds. A log that is still written can be
-/// inspected too.
-pub fn run(folder: &Path) -> ExitCode {
-    let summary = match tapedeck_pipelines::log::inspect(folder) {
+use super::{Place, refuse};
+
+/// Prints as JSON what the capture log of a recording holds, which is named by its id or folder. A
+/// log that is still written can be inspected too.
+pub fn run(recording: &str, config: Option<&Path>) -> ExitCode {
+    let folder = match Place::work(recording, config) {
+        Ok(folder) => folder,
+        Err(error) => return refuse(error),
+    };
+    let summary = match tapedeck_pipelines::log::inspect(&folder) {
         Ok(summary) => summary,
-        Err(error) => {
-            eprintln!("error: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(error),
     };
     match serde_json::to_string_pretty(&summary) {
         Ok(text) => println!("{text}"),
-        Err(error) => {
-            eprintln!("error: the summary cannot be printed: {error}");
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(format!("the summary cannot be printed: {error}")),
     }
     ExitCode::SUCCESS
 }

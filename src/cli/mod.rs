@@ -1,13 +1,30 @@
 //! The command line.
 
+pub mod check;
 pub mod children;
 pub mod inspect;
+mod place;
+pub mod recover;
 
+use std::fmt::Display;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::demo::DemoOptions;
+
+use check::CheckOptions;
+use place::Place;
+use recover::RecoverOptions;
+
+/// Says why a command does nothing.
+fn refuse(error: impl Display) -> ExitCode {
+    for line in error.to_string().lines() {
+        eprintln!("error: {line}");
+    }
+    ExitCode::FAILURE
+}
 
 /// Records real-time rooms into files.
 #[derive(Debug, Parser)]
@@ -33,10 +50,20 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Make capture logs whose manifest is lost recordings again, or list what is unfinished and what
+    /// belongs to no recording
+    Recover(RecoverOptions),
+    /// Verify every manifest, capture log and file
+    Check(CheckOptions),
     /// Tell what a capture log holds
     Inspect {
-        /// The work folder of a recording, or its log folder
-        folder: PathBuf,
+        /// The id of a recording, or its work or log folder
+        #[arg(value_name = "ID|FOLDER")]
+        recording: String,
+        /// The configuration file that names the data folder [default: $TAPEDECK_CONFIG,
+        /// tapedeck.toml or config/tapedeck.toml]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Join a room and write its capture log; the job comes on standard input
     #[command(hide = true)]

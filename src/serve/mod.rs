@@ -9,7 +9,7 @@ mod readiness;
 mod rooms_key;
 mod signals;
 
-pub use data_folder::try_to_write;
+pub use data_folder::{recordings, try_to_write};
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -89,7 +89,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let credentials = credentials(&settings.livekit, &data_dir)?;
     let livekit = livekit_rooms(&settings.livekit, &credentials)?;
     let recorder = Recorder::launch(
-        recorder_settings(&settings, &data_dir, &addresses)?,
+        recorder_settings(&settings, &data_dir, &recordings_dir, &addresses)?,
         livekit,
         store.clone(),
     )
@@ -216,32 +216,34 @@ fn listening_on(addresses: &[SocketAddr]) -> String {
     addresses.join(" and ")
 }
 
+/// What a recording looks like unless its request says otherwise.
+pub fn output_settings(settings: &Settings) -> OutputSettings {
+    let Settings { video, audio, .. } = settings;
+    OutputSettings {
+        canvas: Canvas {
+            width: video.width,
+            height: video.height,
+            frame_rate: video.framerate,
+        },
+        video_bitrate: video.bitrate,
+        audio_bitrate: audio.bitrate,
+        encoder: video.encoder,
+        x264_preset: video.x264_preset.clone(),
+        key_frame_interval_ms: video.key_frame_interval_ms,
+    }
+}
+
 fn recorder_settings(
     settings: &Settings,
     data_dir: &Path,
+    recordings_dir: &Path,
     addresses: &[SocketAddr],
 ) -> Result<RecorderSettings, ServeError> {
-    let Settings {
-        recording,
-        video,
-        audio,
-        ..
-    } = settings;
+    let recording = &settings.recording;
     Ok(RecorderSettings {
         data_dir: data_dir.to_owned(),
         executable: std::env::current_exe()?,
-        output: OutputSettings {
-            canvas: Canvas {
-                width: video.width,
-                height: video.height,
-                frame_rate: video.framerate,
-            },
-            video_bitrate: video.bitrate,
-            audio_bitrate: audio.bitrate,
-            encoder: video.encoder,
-            x264_preset: video.x264_preset.clone(),
-            key_frame_interval_ms: video.key_frame_interval_ms,
-        },
+        output: output_settings(settings),
         limits: CaptureLimits {
             max_duration_ms: recording.max_duration_s * 1_000,
             empty_room_timeout_ms: recording.empty_room_timeout_s * 1_000,
@@ -251,6 +253,7 @@ fn recorder_settings(
         rooms: rooms::settings(&settings.rooms)?,
         render_lag_ms: recording.render_lag_ms,
         gaps: recording.gaps,
+        store_dir: Some(recordings_dir.to_owned()),
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,

@@ -58,7 +58,10 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
 
 /// A hidden name beside `path`, the same whenever `owner` writes it: what a crash left behind is
 /// written over by the next try, also by that of another process.
-pub(crate) fn temporary_path(path: &Path, owner: &str) -> io::Result<PathBuf> {
+///
+/// # Errors
+/// `path` has no file name.
+pub fn temporary_path(path: &Path, owner: &str) -> io::Result<PathBuf> {
     let name = path
         .file_name()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;

@@ -13,6 +13,7 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 pub use disk::DiskStore;
+pub use disk::hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields

@@ -352,6 +352,7 @@ async fn server(folder: &Path) -> Outcome {
         limits,
         render_lag_ms: 1_500,
         gaps: tapedeck_pipelines::job::GapStyle::default(),
+        store_dir: None,
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 10,

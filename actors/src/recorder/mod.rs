@@ -24,6 +24,7 @@ use crate::services::Services;
 use crate::sources::Sources;
 use crate::state::{self, StoreActor};
 use crate::supervision::Keeper;
+use crate::upkeep::Upkeep;
 use crate::uploader::UploaderActor;
 use crate::usage::UsageSampler;
 use crate::{Manifest, RecorderSettings, Rooms, SourceKind, StartError};
@@ -60,10 +61,15 @@ impl Recorder {
         store: Arc<dyn RecordingStore>,
     ) -> io::Result<Self> {
         let (root, address) = (settings.data_dir.clone(), settings.address.clone());
+        let store_dir = settings.store_dir.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock(&address)?;
             let (state, manifests) = state::State::open(folder.clone())?;
+            match Upkeep::of(folder.clone(), store_dir).survey() {
+                Ok(survey) => survey.tell(),
+                Err(error) => log::warn!("it is not known what belongs to no recording: {error}"),
+            }
             folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
             let unfinished: Vec<_> = manifests
                 .into_iter()

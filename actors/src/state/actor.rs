@@ -43,6 +43,11 @@ impl State {
         Ok((Arc::new(state), all))
     }
 
+    /// Whether there is an index.
+    pub fn has_index(&self) -> bool {
+        self.lock().is_some()
+    }
+
     fn rebuild(&self, slot: &mut Option<Index>, all: &[Manifest]) {
         // The database must be closed before it is opened again.
         *slot = None;

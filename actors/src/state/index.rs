@@ -224,6 +224,71 @@ impl Index {
     }
 }
 
+/// How an index differs from the manifests.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Difference {
+    None,
+    /// Recordings that it lacks, has otherwise or has too many.
+    Missing(Vec<String>),
+    /// Why it cannot be read.
+    Unreadable(String),
+}
+
+/// Compares the index in `folder` with the manifests. It is a copy that is opened: opening writes.
+///
+/// # Errors
+/// It cannot be copied.
+pub fn compare(folder: &Path, manifests: &[Manifest]) -> std::io::Result<Difference> {
+    if !folder.exists() {
+        return Ok(match manifests.is_empty() {
+            true => Difference::None,
+            false => Difference::Unreadable("it is missing".into()),
+        });
+    }
+    let copy = std::env::temp_dir().join(format!("tapedeck-index-{}", std::process::id()));
+    let result = copy_folder(folder, &copy).map(|()| compare_open(&copy, manifests));
+    let _ = std::fs::remove_dir_all(&copy);
+    Ok(match result? {
+        Ok(difference) => difference,
+        Err(error) => Difference::Unreadable(error.to_string()),
+    })
+}
+
+fn compare_open(folder: &Path, manifests: &[Manifest]) -> Result<Difference, IndexError> {
+    guarded(|| {
+        let index = Index::open_there(folder)?;
+        let mut differing = Vec::new();
+        for manifest in manifests {
+            if index.manifest(manifest.id.as_bytes())?.as_ref() != Some(manifest) {
+                differing.push(manifest.id.clone());
+            }
+        }
+        for entry in &index.recordings {
+            let id = String::from_utf8_lossy(&entry?.0).into_owned();
+            if manifests.iter().all(|manifest| manifest.id != id) {
+                differing.push(id);
+            }
+        }
+        Ok(match differing.is_empty() {
+            true => Difference::None,
+            false => Difference::Missing(differing),
+        })
+    })
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &target)?,
+            false => std::fs::copy(entry.path(), target).map(|_| ())?,
+        }
+    }
+    Ok(())
+}
+
 impl ListFilter {
     fn matches(&self, manifest: &Manifest) -> bool {
         self.room_name

@@ -45,25 +45,36 @@ impl Manifests {
     }
 
     /// All manifests, the oldest first: of two with the same idempotency key the later one counts.
-    /// A folder without a readable one is told in the log and left alone.
     ///
     /// # Errors
     /// The folder of folders cannot be read.
     pub fn read_all(&self) -> io::Result<Vec<Manifest>> {
-        let mut manifests = Vec::new();
-        for entry in fs::read_dir(self.folder.work_root())? {
-            let name = entry?.file_name();
-            let id = name.to_string_lossy();
-            match self.read(&id) {
+        Ok(self.look()?.0)
+    }
+
+    /// All manifests, the oldest first, and the names of what lies there without a readable one.
+    ///
+    /// # Errors
+    /// The folder of folders cannot be read.
+    pub fn look(&self) -> io::Result<(Vec<Manifest>, Vec<(String, io::Error)>)> {
+        let (mut manifests, mut unreadable) = (Vec::new(), Vec::new());
+        let entries = match fs::read_dir(self.folder.work_root()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok((manifests, unreadable));
+            }
+            entries => entries?,
+        };
+        for entry in entries {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            match self.read(&name) {
                 Ok(manifest) => manifests.push(manifest),
-                Err(error) => log::warn!(
-                    "{} belongs to no recording that is known and is left alone: its manifest cannot be read: {error}",
-                    self.folder.work(&id).display()
-                ),
+                // Removed meanwhile.
+                Err(_) if !self.folder.work(&name).exists() => {}
+                Err(error) => unreadable.push((name, error)),
             }
         }
         manifests.sort_by_key(|manifest| manifest.created_at);
-        Ok(manifests)
+        Ok((manifests, unreadable))
     }
 
     /// Final recordings of whose folders more is left than the manifest, though nothing of it is

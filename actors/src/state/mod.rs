@@ -8,3 +8,5 @@ mod manifests;
 pub use actor::{
     Clear, Dispensable, FindByKey, FindByName, Get, List, Remove, Save, State, StoreActor,
 };
+pub use index::{Difference, compare as compare_index};
+pub use manifests::Manifests;

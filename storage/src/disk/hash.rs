@@ -15,6 +15,9 @@ pub fn digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// Size in bytes and SHA-256, lower-case hexadecimal, of the file at `path`.
+///
+/// # Errors
+/// It cannot be read.
 pub fn of_file(path: &Path) -> io::Result<(u64, String)> {
     let mut file = File::open(path)?;
     let mut hasher = Sha256::new();

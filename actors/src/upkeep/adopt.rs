@@ -1,0 +1,140 @@
+//! A capture log without a manifest becomes a recording again.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use tapedeck_pipelines::control::{EndReason, Role, Warning};
+use tapedeck_pipelines::job::OutputSettings;
+use tapedeck_pipelines::log::{LogError, Summary, inspect};
+
+use super::Upkeep;
+use crate::folder::DataFolder;
+use crate::lock::LockError;
+use crate::{MANIFEST_VERSION, Manifest, RecordingState, SourceKind, naming};
+
+/// What the lost manifest knew and the log does not.
+#[derive(Clone, Debug)]
+pub struct AdoptSettings {
+    /// What the file shall look like.
+    pub output: OutputSettings,
+    pub max_duration_ms: u64,
+}
+
+/// Why a folder was not adopted.
+#[derive(Debug, thiserror::Error)]
+pub enum AdoptError {
+    #[error("{0}: stop the server, recover, and start it again")]
+    Lock(#[from] LockError),
+    #[error("it has a manifest: the server goes on with it when it starts")]
+    HasManifest,
+    #[error("{0} is no id of a recording: rename its folder to the id that its log tells")]
+    NoId(String),
+    #[error("its log is of {0}: rename the folder to that")]
+    OtherRecording(String),
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("its log does not tell which room it is of: nothing can be made of it")]
+    NoBeginning,
+    #[error("its manifest cannot be written: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl Upkeep {
+    /// Gives the work folder `id` a manifest, made from its log: the next server renders and delivers
+    /// it, or goes on with it where its capture still runs. A manifest that cannot be read is kept
+    /// beside it.
+    ///
+    /// # Errors
+    /// A server uses the data folder, or the folder cannot be adopted.
+    pub fn adopt(&self, id: &str, settings: &AdoptSettings) -> Result<Manifest, AdoptError> {
+        let _lock = self.lock()?;
+        if self.manifests.read(id).is_ok() {
+            return Err(AdoptError::HasManifest);
+        }
+        if !naming::is_id(id) {
+            return Err(AdoptError::NoId(id.to_owned()));
+        }
+        let summary = inspect(&self.folder.work(id))?;
+        if summary.room_name.is_empty() {
+            return Err(AdoptError::NoBeginning);
+        }
+        if summary.recording_id != id {
+            return Err(AdoptError::OtherRecording(summary.recording_id));
+        }
+        let manifest = self.rebuilt(summary, settings)?;
+        self.keep_unreadable(id)?;
+        self.manifests.write(&manifest)?;
+        Ok(manifest)
+    }
+
+    fn rebuilt(&self, log: Summary, settings: &AdoptSettings) -> io::Result<Manifest> {
+        let id = log.recording_id;
+        let socket = |role| Some(DataFolder::socket_name(&id, role));
+        let capture_lives = UnixStream::connect(self.folder.socket(&id, Role::Capture)).is_ok();
+        let duration_ms = i64::try_from(log.duration_ms).unwrap_or(i64::MAX);
+        let ended = !capture_lives || log.end_reason.is_some();
+        Ok(Manifest {
+            version: MANIFEST_VERSION,
+            name: self.free_name(&log.room_name, &log.room_id, log.started_at_ms)?,
+            // The log does not tell; nothing depends on it any more.
+            source: SourceKind::Livekit.name().into(),
+            room_name: log.room_name,
+            room_id: log.room_id,
+            exclusivity_key: None,
+            idempotency_key: None,
+            state: match ended {
+                true => RecordingState::Ending,
+                false => RecordingState::Active,
+            },
+            created_at: log.started_at_ms,
+            started_at: Some(log.started_at_ms),
+            ended_at: ended.then(|| log.started_at_ms.saturating_add(duration_ms)),
+            completed_at: None,
+            end_reason: match ended {
+                true => log.end_reason.or(Some(EndReason::CaptureLost)),
+                false => None,
+            },
+            error: None,
+            output: settings.output.clone(),
+            max_duration_ms: settings.max_duration_ms,
+            metadata: None,
+            warnings: vec![Warning {
+                code: "adopted".into(),
+                message: "the manifest was lost and made anew from the capture log: what the client gave at the start is not known".into(),
+            }],
+            gaps: Vec::new(),
+            pauses: Vec::new(),
+            restarts: Default::default(),
+            file: None,
+            capture_socket: socket(Role::Capture),
+            render_socket: socket(Role::Render),
+            id,
+        })
+    }
+
+    /// A file name that no recording has.
+    fn free_name(&self, room_name: &str, room_id: &str, started_at: i64) -> io::Result<String> {
+        let (manifests, _) = self.manifests.look()?;
+        let is_taken = |name: &str| {
+            manifests.iter().any(|manifest| manifest.name == name)
+                || self
+                    .store
+                    .as_ref()
+                    .is_some_and(|store| store.join(name).exists())
+        };
+        let mut name = naming::file_name(room_name, room_id, started_at);
+        while is_taken(&name) {
+            name = naming::next_name(&name);
+        }
+        Ok(name)
+    }
+
+    fn keep_unreadable(&self, id: &str) -> io::Result<()> {
+        let path = self.folder.manifest(id);
+        match fs::rename(&path, path.with_extension("json.unreadable")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The data folder looked at from outside: what belongs to no recording, what is damaged, and how
+//! it is put in order. For commands beside the server; only the survey is also its own.
+
+mod adopt;
+mod check;
+mod repair;
+mod survey;
+
+pub use adopt::{AdoptError, AdoptSettings};
+pub use check::{CheckReport, Finding};
+pub use survey::{Orphan, OrphanKind, Survey, Unfinished};
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::folder::DataFolder;
+use crate::lock::{FolderHolder, FolderLock, LockError};
+use crate::state::Manifests;
+
+/// A data folder and the folder of finished recordings.
+#[derive(Clone, Debug)]
+pub struct Upkeep {
+    folder: DataFolder,
+    manifests: Manifests,
+    /// The store's folder, if it is one of this machine.
+    store: Option<PathBuf>,
+}
+
+impl Upkeep {
+    /// Looks at the data folder `data_dir`, whose finished recordings are in `store`. Nothing is made
+    /// or changed.
+    pub fn new(data_dir: &Path, store: Option<PathBuf>) -> Self {
+        Self::of(DataFolder::at(data_dir), store)
+    }
+
+    pub(crate) fn of(folder: DataFolder, store: Option<PathBuf>) -> Self {
+        Self {
+            manifests: Manifests::new(folder.clone()),
+            folder,
+            store,
+        }
+    }
+
+    /// The server that uses the folder; the inner `None` is one that did not say who it is.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn server(&self) -> io::Result<Option<Option<FolderHolder>>> {
+        self.folder.holder()
+    }
+
+    /// The work folder of a recording.
+    pub fn work(&self, id: &str) -> PathBuf {
+        self.folder.work(id)
+    }
+
+    /// The manifest of a recording.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn manifest(&self, id: &str) -> io::Result<crate::Manifest> {
+        self.manifests.read(id)
+    }
+
+    /// Keeps servers away while something is changed.
+    fn lock(&self) -> Result<FolderLock, LockError> {
+        self.folder.lock("")
+    }
+}
