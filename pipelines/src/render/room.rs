@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::decode::is_supported;
+use super::decode::{Suspects, is_supported};
 use super::picture::{Picture, VideoTrack};
 use super::sound::AudioTrack;
-use super::timeline::{ParticipantClock, Placing, Scene, Stretches};
+use super::timeline::{Arrival, ParticipantClock, Placing, Scene, Stretches};
 use crate::log::{Body, Frame, LogEvent, Record, TrackInfo, TrackKind, TrackNumber};
 
 /// The room as the log tells it: media and clocks in the order of arrival, who is shown in file
@@ -13,6 +13,7 @@ pub struct Room {
     scene: Scene,
     clocks: HashMap<String, ParticipantClock>,
     stretches: Stretches,
+    suspects: Suspects,
     pub video: BTreeMap<TrackNumber, VideoTrack>,
     pub audio: BTreeMap<TrackNumber, AudioTrack>,
     owners: HashMap<TrackNumber, String>,
@@ -25,6 +26,14 @@ pub struct Room {
 }
 
 impl Room {
+    /// A room in which tracks are left out from a suspect's frame on that is guilty.
+    pub fn new(suspects: Suspects) -> Self {
+        Self {
+            suspects,
+            ..Self::default()
+        }
+    }
+
     /// Takes a record in the order of the log, its time in file time. Sound is mixed up to sample `mixed` already.
     /// Returns a track that cannot be decoded.
     pub fn read(&mut self, record: Record, mixed: u64) -> Option<TrackInfo> {
@@ -129,13 +138,17 @@ impl Room {
         if let Some(clock) = owner.and_then(|owner| self.clocks.get_mut(owner)) {
             clock.arrival(number, self.stretches.running(arrival_ns), frame.rtp);
         }
-        let stretch = self.stretches.current();
+        let arrival = Arrival {
+            at_ns: arrival_ns,
+            stretch: self.stretches.current(),
+            deadly: self.suspects.is_guilty(number, &frame.payload),
+        };
         if let Some(video) = self.video.get_mut(&number) {
-            video.receive(frame, arrival_ns, stretch);
+            video.receive(frame, arrival);
         } else if let Some(audio) = self.audio.get_mut(&number)
             && !self.muted.contains(&number)
         {
-            audio.receive(frame, arrival_ns, stretch);
+            audio.receive(frame, arrival);
         }
     }
 

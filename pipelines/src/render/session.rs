@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::decode::{DecodeError, DecodeWorker, Task};
+use super::decode::{DecodeError, DecodeWorker, Hands, Suspects, Task};
 use super::follower::Follower;
 use super::output::{Encoder, Identity, OutputError, Target, verified};
 use super::picture::{Compositor, VideoTrack};
@@ -89,6 +89,11 @@ impl<'a> Session<'a> {
         {
             return Ok(None);
         }
+        let folder = path.parent().unwrap_or(path);
+        let (suspects, hands) = Suspects::read(folder).map_err(|source| RenderError::Folder {
+            path: folder.into(),
+            source,
+        })?;
         let rhythm = Rhythm::new(canvas.frame_rate);
         let seam = Seam::find(path, &identity, &rhythm, keep_before_ns);
         let target = match &seam {
@@ -108,11 +113,11 @@ impl<'a> Session<'a> {
             job,
             control,
             follower,
-            room: Room::default(),
+            room: Room::new(suspects),
             compositor,
             encoder,
             seam,
-            worker: DecodeWorker::new(DECODER_PATIENCE),
+            worker: DecodeWorker::new(DECODER_PATIENCE, Hands::new(&hands)),
             rhythm,
             limiter: Limiter::default(),
             mixed: 0,
@@ -207,8 +212,11 @@ impl<'a> Session<'a> {
         let wanted_from = self.seam.as_ref().map(|_| self.encoder.first_sample());
         if wanted_from.is_some_and(|wanted| until + SOUND_APPROACH < wanted) {
             let mut nothing: Vec<Stereo> = vec![[0.0; 2]; count as usize];
+            let control = self.control;
             self.room.each_audio(|_, track, placing| {
                 track.skip(until, placing);
+                let left_out = track.take_left_out();
+                warn_left_out(control, track.info(), left_out);
                 track.mix_into(&mut nothing);
             });
             self.room.forget_ended();
@@ -217,15 +225,17 @@ impl<'a> Session<'a> {
         }
         let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
         let control = self.control;
-        self.room
-            .each_audio(|number, track, placing| match track.due(until, placing) {
-                Ok(Some(task)) => {
-                    tasks.push(task);
-                    numbers.push(number);
+        self.room.each_audio(|number, track, placing| {
+            match track.due(until, placing) {
+                Ok(task) => {
+                    numbers.extend(task.iter().map(|_| number));
+                    tasks.extend(task);
                 }
-                Ok(None) => {}
                 Err(error) => warn_decoder(control, track.info(), &error),
-            });
+            }
+            let left_out = track.take_left_out();
+            warn_left_out(control, track.info(), left_out);
+        });
         for (number, outcome) in numbers.into_iter().zip(self.worker.run(tasks)) {
             if let Some(track) = self.room.audio.get_mut(&number)
                 && let Some(error) = track.decoded(outcome)
@@ -345,6 +355,8 @@ impl<'a> Session<'a> {
                 Ok(None) => {}
                 Err(error) => warn_decoder(control, track.info(), &error),
             }
+            let left_out = track.take_left_out();
+            warn_left_out(control, track.info(), left_out);
             warn_too_large(control, track);
         });
         self.decode_video(numbers, tasks);
@@ -368,6 +380,8 @@ impl<'a> Session<'a> {
                 }
                 Err(error) => warn_decoder(control, track.info(), &error),
             }
+            let left_out = track.take_left_out();
+            warn_left_out(control, track.info(), left_out);
             warn_too_large(control, track);
         });
         self.decode_video(numbers, tasks);
@@ -438,6 +452,19 @@ fn warn_too_large(control: &RenderControl, track: &mut VideoTrack) {
             track.info().id
         );
         control.warn("frame_too_large", &track.info().id, message);
+    }
+}
+
+fn warn_left_out(control: &RenderControl, info: &TrackInfo, from_ns: Option<i64>) {
+    if let Some(from_ns) = from_ns {
+        let message = format!(
+            "{} of {} is left out from {:.1} s on: the render died twice of decoding it there; the \
+             capture log has it",
+            info.id,
+            info.participant,
+            from_ns as f64 / 1e9
+        );
+        control.warn("track_left_out", &info.id, message);
     }
 }
 

@@ -62,6 +62,10 @@ pub fn is_supported(codec: Codec) -> bool {
     recipe(codec).is_some()
 }
 
+/// A frame that no decoder survives.
+#[cfg(test)]
+pub const DEADLY: &[u8] = b"the process dies of this frame";
+
 /// One decoder between a source and a sink of our own. When [`Decoder::push`] returns, everything
 /// that the input gives has come out: no queues, threads or markers are needed.
 pub struct Decoder {
@@ -161,6 +165,8 @@ impl Decoder {
             gst::ClockTime::from_nseconds(time)
         };
         let flow = match input {
+            #[cfg(test)]
+            Input::Frame(bytes) if bytes.starts_with(DEADLY) => std::process::abort(),
             Input::Frame(bytes) => {
                 let mut buffer = gst::Buffer::from_slice(bytes.clone());
                 if let Some(buffer) = buffer.get_mut() {

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use gstreamer as gst;
 
-use super::{DecodeError, Decoder, Input};
+use super::hands::FrameMark;
+use super::{DecodeError, Decoder, Hands, Input};
+use crate::log::TrackNumber;
 
 /// Input of one track for its decoder.
 #[derive(Clone)]
 pub struct Task {
+    pub track: TrackNumber,
     pub decoder: Arc<Decoder>,
     pub input: Vec<Input>,
 }
@@ -27,6 +30,7 @@ pub struct Outcome {
 pub struct DecodeWorker {
     thread: Option<WorkerThread>,
     patience: Duration,
+    hands: Arc<Hands>,
 }
 
 struct WorkerThread {
@@ -35,12 +39,13 @@ struct WorkerThread {
 }
 
 impl DecodeWorker {
-    /// A worker that gives up a task after `patience` of wall time. Long enough that a busy
-    /// machine is not taken for a decoder that hangs.
-    pub fn new(patience: Duration) -> Self {
+    /// A worker that gives up a task after `patience` of wall time, long enough that a busy
+    /// machine is not taken for a decoder that hangs. What it works on is told by `hands`.
+    pub fn new(patience: Duration, hands: Hands) -> Self {
         Self {
             thread: None,
             patience,
+            hands: Arc::new(hands),
         }
     }
 
@@ -52,7 +57,9 @@ impl DecodeWorker {
         }
         let tasks = Arc::new(tasks);
         while outcomes.len() < tasks.len() {
-            let thread = self.thread.get_or_insert_with(start);
+            let thread = self
+                .thread
+                .get_or_insert_with(|| start(Arc::clone(&self.hands)));
             if thread
                 .tasks
                 .send((Arc::clone(&tasks), outcomes.len()))
@@ -85,13 +92,13 @@ fn stuck() -> Outcome {
     }
 }
 
-fn start() -> WorkerThread {
+fn start(hands: Arc<Hands>) -> WorkerThread {
     let (tasks, orders) = mpsc::channel::<(Arc<Vec<Task>>, usize)>();
     let (results, outcomes) = mpsc::channel();
     thread::spawn(move || {
         for (tasks, first) in orders {
             for task in &tasks[first..] {
-                if results.send(carry_out(task)).is_err() {
+                if results.send(carry_out(task, &hands)).is_err() {
                     return;
                 }
             }
@@ -100,10 +107,15 @@ fn start() -> WorkerThread {
     WorkerThread { tasks, outcomes }
 }
 
-fn carry_out(task: &Task) -> Outcome {
+fn carry_out(task: &Task, hands: &Hands) -> Outcome {
     let mut output = Vec::with_capacity(task.input.len());
     for input in &task.input {
-        match task.decoder.push(input) {
+        if let Input::Frame(payload) = input {
+            hands.take(FrameMark::of(task.track, payload));
+        }
+        let decoded = task.decoder.push(input);
+        hands.release();
+        match decoded {
             Ok(samples) => output.push(samples),
             Err(error) => {
                 return Outcome {
@@ -131,6 +143,7 @@ mod tests {
         let element = gst::parse::bin_from_description(description, true).unwrap();
         let decoder = Decoder::around(element.upcast(), "video/x-vp8", 33_000_000).unwrap();
         Task {
+            track: 1,
             decoder: Arc::new(decoder),
             input: vec![Input::Frame(Bytes::from_static(b"frame")); 2],
         }
@@ -138,7 +151,9 @@ mod tests {
 
     #[test]
     fn a_decoder_that_hangs_is_left_behind_and_delays_the_others_once() {
-        let mut worker = DecodeWorker::new(Duration::from_millis(500));
+        let folder = tempfile::tempdir().unwrap();
+        let hands = Hands::new(&folder.path().join("decoding"));
+        let mut worker = DecodeWorker::new(Duration::from_millis(500), hands);
         let hanging = task("identity sleep-time=4000000");
         let outcomes = worker.run(vec![task("identity"), hanging, task("identity")]);
         assert_eq!(outcomes[0].output.len(), 2);

@@ -8,7 +8,7 @@ use gstreamer_video as gst_video;
 use crate::log::{Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task, coded_size};
-use crate::render::timeline::{Placing, SourceRate, rtp_to_ns};
+use crate::render::timeline::{Arrival, Placing, SourceRate, rtp_to_ns};
 
 /// The largest picture that is decoded, pixels a side.
 const SIDE_LIMIT: u32 = 4_096;
@@ -63,13 +63,12 @@ pub struct VideoTrack {
     given_up: bool,
     hangs: u32,
     too_large: Option<(u32, u32)>,
+    left_out_from: Option<i64>,
 }
 
 struct Queued {
     frame: Frame,
-    /// In file time.
-    arrival_ns: i64,
-    stretch: usize,
+    arrival: Arrival,
 }
 
 /// Frames that wait for being decoded, and whether the pictures may be shown.
@@ -111,6 +110,7 @@ impl VideoTrack {
             given_up: false,
             hangs: 0,
             too_large: None,
+            left_out_from: None,
         }
     }
 
@@ -129,20 +129,15 @@ impl VideoTrack {
         self.rate.per_second().filter(|_| fresh && !self.given_up)
     }
 
-    /// Takes a frame in order of arrival, which is in file time, and the stretch of the file that
-    /// it was received in.
-    pub fn receive(&mut self, frame: Frame, arrival_ns: i64, stretch: usize) {
+    /// Takes a frame in order of arrival.
+    pub fn receive(&mut self, frame: Frame, arrival: Arrival) {
         self.rate.count(rtp_to_ns(frame.rtp, self.info.clock_rate));
-        self.last_arrival_ns = arrival_ns;
+        self.last_arrival_ns = arrival.at_ns;
         if self.given_up {
             return;
         }
         self.queued_bytes += frame.payload.len();
-        self.queue.push_back(Queued {
-            frame,
-            arrival_ns,
-            stretch,
-        });
+        self.queue.push_back(Queued { frame, arrival });
         if self.queued_bytes > QUEUE_LIMIT {
             self.queue.clear();
             self.queued_bytes = 0;
@@ -196,14 +191,12 @@ impl VideoTrack {
             let Some(visible) = self.admit(&queued) else {
                 continue;
             };
-            let Queued {
-                frame, arrival_ns, ..
-            } = queued;
+            let Queued { frame, arrival } = queued;
             if frame.keyframe {
                 self.skipped = Skipped::default();
             }
             self.skipped.bytes += frame.payload.len();
-            let waiting = (frame.payload, arrival_ns, visible);
+            let waiting = (frame.payload, arrival.at_ns, visible);
             self.skipped.frames.push_back(waiting);
         }
         if self.skipped.bytes > SKIPPED_LIMIT {
@@ -234,7 +227,7 @@ impl VideoTrack {
         let mut input = self.replayed();
         while let Some(queued) = self.take_due(until_ns, placing) {
             if let Some(visible) = self.admit(&queued) {
-                self.decoding.push((queued.arrival_ns, visible));
+                self.decoding.push((queued.arrival.at_ns, visible));
                 input.push(Input::Frame(queued.frame.payload));
             }
         }
@@ -263,7 +256,11 @@ impl VideoTrack {
                 }
             },
         };
-        Ok(Some(Task { decoder, input }))
+        Ok(Some(Task {
+            track: self.info.track,
+            decoder,
+            input,
+        }))
     }
 
     /// Takes the answer to [`VideoTrack::due`]; returns the error if the decoder failed.
@@ -304,15 +301,22 @@ impl VideoTrack {
         self.too_large.take()
     }
 
+    /// From when on it is left out for good, told once; file time, ns.
+    pub fn take_left_out(&mut self) -> Option<i64> {
+        self.left_out_from.take()
+    }
+
     /// Decides whether a frame goes to the decoder, and whether its picture may be shown.
     fn admit(&mut self, queued: &Queued) -> Option<bool> {
-        let Queued {
-            frame,
-            arrival_ns,
-            stretch,
-        } = queued;
+        let Queued { frame, arrival } = queued;
+        if arrival.deadly {
+            self.left_out_from = Some(arrival.at_ns);
+            self.give_up();
+            return None;
+        }
+        let arrival_ns = arrival.at_ns;
         // What came while time was left out is missing, whatever else is told.
-        let contiguous = frame.contiguous && *stretch == self.stretch;
+        let contiguous = frame.contiguous && arrival.stretch == self.stretch;
         if frame.payload.is_empty() {
             return None;
         }
@@ -323,7 +327,7 @@ impl VideoTrack {
             self.need_keyframe = true;
             return None;
         }
-        self.stretch = *stretch;
+        self.stretch = arrival.stretch;
         if frame.keyframe {
             self.need_keyframe = false;
             self.damaged_since = None;
@@ -331,13 +335,13 @@ impl VideoTrack {
         } else if self.need_keyframe {
             return None;
         } else if !contiguous {
-            self.damaged_since.get_or_insert(*arrival_ns);
+            self.damaged_since.get_or_insert(arrival_ns);
         }
         self.replay.keep(&frame.payload);
         let damaged = self
             .damaged_since
             .is_some_and(|since| arrival_ns - since < DAMAGE_HOLD_NS);
-        Some(!damaged && *arrival_ns >= self.shown_from_ns)
+        Some(!damaged && arrival_ns >= self.shown_from_ns)
     }
 
     /// After an error: a new decoder, fed with what came since the key frame but for the frame
@@ -405,11 +409,11 @@ impl Replay {
 /// clock cannot be known yet, not so late that a single wrong RTP time holds up the rest, and
 /// before the file jumps.
 fn due_at(queued: &Queued, placing: Placing) -> i64 {
-    let earliest = queued.arrival_ns.saturating_sub(HOLD_NS);
-    let latest = queued.arrival_ns.saturating_add(HOLD_NS);
-    let bounds = placing.bounds(queued.stretch);
+    let earliest = queued.arrival.at_ns.saturating_sub(HOLD_NS);
+    let latest = queued.arrival.at_ns.saturating_add(HOLD_NS);
+    let bounds = placing.bounds(queued.arrival.stretch);
     placing
-        .place(queued.frame.rtp, queued.stretch)
+        .place(queued.frame.rtp, queued.arrival.stretch)
         .map_or(earliest, |time| time.clamp(earliest, latest))
         .min(bounds.end.saturating_sub(1))
         .max(bounds.start)

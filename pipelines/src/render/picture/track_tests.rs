@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::log::{Codec, TrackKind, TrackSource};
-use crate::render::decode::DecodeWorker;
+use crate::render::decode::{DecodeWorker, Hands};
 use crate::render::testing::{Look, video};
 use crate::render::timeline::{ParticipantClock, Stretches};
 
@@ -46,7 +46,12 @@ fn track(codec: Codec) -> VideoTrack {
             rtp: (piece.time_ns * 90_000 / 1_000_000_000) as i64,
             payload: piece.data.into(),
         };
-        track.receive(frame, piece.time_ns as i64, 0);
+        let arrival = Arrival {
+            at_ns: piece.time_ns as i64,
+            stretch: 0,
+            deadly: false,
+        };
+        track.receive(frame, arrival);
     }
     track
 }
@@ -61,10 +66,16 @@ fn due(track: &mut VideoTrack, until_ms: i64) -> Task {
         .unwrap()
 }
 
+fn worker() -> DecodeWorker {
+    let folder = tempfile::tempdir().unwrap();
+    let hands = Hands::new(&folder.path().join("decoding"));
+    DecodeWorker::new(Duration::from_secs(20), hands)
+}
+
 fn decode(track: &mut VideoTrack, until_ms: i64) -> usize {
     let task = due(track, until_ms);
     let count = task.input.len();
-    let outcome = DecodeWorker::new(Duration::from_secs(20)).run(vec![task]);
+    let outcome = worker().run(vec![task]);
     for outcome in outcome {
         assert_eq!(track.decoded(outcome), None);
     }

@@ -11,7 +11,7 @@ use super::{RATE, Stereo};
 use crate::log::{Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task};
-use crate::render::timeline::{AudioPlacement, Placed, Placing, opus_samples};
+use crate::render::timeline::{Arrival, AudioPlacement, Placed, Placing, opus_samples};
 
 /// What an Opus encoder delays sound by, samples (`OPUS_GET_LOOKAHEAD` of libopus at 48 kHz).
 const OPUS_DELAY: i64 = 312;
@@ -34,13 +34,13 @@ pub struct AudioTrack {
     stretch: usize,
     /// What the decoder is asked for at the moment.
     planned: Vec<Plan>,
+    given_up: bool,
+    left_out_from: Option<i64>,
 }
 
 struct Packet {
     rtp: i64,
-    /// In file time.
-    arrival_ns: i64,
-    stretch: usize,
+    arrival: Arrival,
     payload: Bytes,
 }
 
@@ -72,6 +72,8 @@ impl AudioTrack {
             quiet: true,
             stretch: 0,
             planned: Vec::new(),
+            given_up: false,
+            left_out_from: None,
         }
     }
 
@@ -79,18 +81,24 @@ impl AudioTrack {
         &self.info
     }
 
-    /// Takes a packet in order of arrival, which is in file time, and the stretch of the file that
-    /// it was received in.
-    pub fn receive(&mut self, frame: Frame, arrival_ns: i64, stretch: usize) {
+    /// Takes a packet in order of arrival.
+    pub fn receive(&mut self, frame: Frame, arrival: Arrival) {
+        if self.given_up {
+            return;
+        }
         if self.queue.len() >= QUEUE_LIMIT {
             self.queue.pop_front();
         }
         self.queue.push_back(Packet {
             rtp: frame.rtp,
-            arrival_ns,
-            stretch,
+            arrival,
             payload: frame.payload,
         });
+    }
+
+    /// From when on it is left out for good, told once; file time, ns.
+    pub fn take_left_out(&mut self) -> Option<i64> {
+        self.left_out_from.take()
     }
 
     /// Whether all of it has been mixed.
@@ -128,28 +136,32 @@ impl AudioTrack {
                     .insert(Arc::new(Decoder::new(self.info.codec)?)),
             ),
         };
-        Ok(Some(Task { decoder, input }))
+        Ok(Some(Task {
+            track: self.info.track,
+            decoder,
+            input,
+        }))
     }
 
     /// Places the packets that are due before sample `until`.
     fn plan(&mut self, until: u64, placing: Placing) -> Vec<Input> {
         let mut input = Vec::new();
         while let Some(packet) = self.queue.front() {
-            let Some(time_ns) = placing.place(packet.rtp, packet.stretch) else {
+            let Some(time_ns) = placing.place(packet.rtp, packet.arrival.stretch) else {
                 break;
             };
-            if packet.stretch != self.stretch {
-                self.stretch = packet.stretch;
+            if packet.arrival.stretch != self.stretch {
+                self.stretch = packet.arrival.stretch;
                 self.placement.cut();
             }
-            let bounds = placing.bounds(packet.stretch);
+            let bounds = placing.bounds(packet.arrival.stretch);
             // A single wrong RTP time must not hold up the rest.
-            let latest = packet.arrival_ns.saturating_add(HOLD_NS);
+            let latest = packet.arrival.at_ns.saturating_add(HOLD_NS);
             let target = samples(time_ns.min(latest)) - OPUS_DELAY;
             let needed = self
                 .placement
                 .needed_from(target)
-                .max(samples(packet.arrival_ns - HOLD_NS))
+                .max(samples(packet.arrival.at_ns - HOLD_NS))
                 .min(samples(bounds.end).saturating_sub(1));
             if needed > until as i64 {
                 break;
@@ -157,6 +169,12 @@ impl AudioTrack {
             let Some(packet) = self.queue.pop_front() else {
                 break;
             };
+            if packet.arrival.deadly {
+                self.left_out_from = Some(packet.arrival.at_ns);
+                self.given_up = true;
+                self.queue.clear();
+                break;
+            }
             let Some(length) = opus_samples(&packet.payload) else {
                 continue;
             };

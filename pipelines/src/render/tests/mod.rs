@@ -4,6 +4,7 @@ mod damage;
 mod drift;
 mod file;
 mod gaps;
+mod left_out;
 mod material;
 mod pauses;
 mod resumed;

@@ -18,4 +18,4 @@ pub use participant_clock::ParticipantClock;
 pub use report_clock::rtp_to_ns;
 pub use rhythm::{Rhythm, SLOTS_PER_PICTURE, SourceRate};
 pub use scene::{Scene, Tile};
-pub use stretches::{Placing, Stretches};
+pub use stretches::{Arrival, Placing, Stretches};

@@ -67,6 +67,17 @@ impl Stretches {
     }
 }
 
+/// How a frame was received.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// File time, ns.
+    pub at_ns: i64,
+    /// The number of the stretch.
+    pub stretch: usize,
+    /// Its track is left out from here on, as decoding it made the render die.
+    pub deadly: bool,
+}
+
 /// Places the frames of one track in the file.
 #[derive(Clone, Copy)]
 pub struct Placing<'a> {
