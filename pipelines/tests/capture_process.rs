@@ -47,6 +47,11 @@ struct Capture {
 
 impl Capture {
     async fn start(folder: &Path, limits: CaptureLimits) -> Self {
+        Self::start_at(folder, limits, "").await
+    }
+
+    /// With a wall clock that jumps as `wall_jumps` says: `after:by,…` in ms.
+    async fn start_at(folder: &Path, limits: CaptureLimits, wall_jumps: &str) -> Self {
         let job = CaptureJob {
             protocol: PROTOCOL_VERSION,
             recording_id: "EG_abcdefghijkl".to_owned(),
@@ -68,6 +73,7 @@ impl Capture {
         let mut child = Program::new(std::env::current_exe().unwrap())
             .args(["--exact", "capture_child", "--nocapture"])
             .env(CHILD, "1")
+            .env("TAPEDECK_TEST_WALL_JUMPS", wall_jumps)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -453,4 +459,126 @@ async fn terminated_it_leaves_a_log_that_the_next_process_goes_on_with() {
         .filter(|event| matches!(event, LogEvent::RecordingEnded { .. }));
     assert_eq!(ended.count(), 1);
     assert_eq!(gaps(&log).len(), 1);
+}
+
+#[tokio::test]
+async fn jumps_of_the_wall_clock_change_no_time_and_make_no_gap_longer() {
+    const HOUR_MS: i64 = 3_600_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let jumps = format!("700:{},1400:{}", 3 * HOUR_MS, -30 * HOUR_MS);
+    let mut capture = Capture::start_at(folder.path(), limits(), &jumps).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 0, true).await;
+    let began = std::time::Instant::now();
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    for frame in 1..=20 {
+        sleep(Duration::from_millis(100)).await;
+        rooms.video(1, frame * 9_000, false).await;
+    }
+    let snapshot = capture.until(|snapshot| snapshot.frames == 21).await;
+    let passed_ms = began.elapsed().as_millis() as u64;
+    assert!(
+        (2_000..=passed_ms + 1_000).contains(&snapshot.duration_ms),
+        "{} ms of {passed_ms} ms",
+        snapshot.duration_ms
+    );
+    capture.signal(rustix::process::Signal::KILL);
+    drop(capture);
+    let wall: Vec<i64> = {
+        let mut reader = LogReader::open(&folder.path().join("log")).unwrap();
+        std::iter::from_fn(|| match reader.next().unwrap() {
+            Next::Record(record) => Some(record.wall_ns / 1_000_000),
+            Next::Edge => None,
+        })
+        .collect()
+    };
+    let jumped = wall.iter().max().unwrap() - wall.iter().min().unwrap();
+    assert!(jumped > 20 * HOUR_MS, "it was not shown jumps");
+
+    // The wall clock was set once more while nobody wrote.
+    let jumps = format!("0:{}", 500 * HOUR_MS);
+    let mut capture = Capture::start_at(folder.path(), limits(), &jumps).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 400_000, true).await;
+    let snapshot = capture.until(|snapshot| snapshot.frames == 1).await;
+    assert_eq!(snapshot.gaps.len(), 1);
+    let longest_ms = began.elapsed().as_millis() as u64 + 1_000;
+    assert!(
+        snapshot.gaps[0].to_ms < longest_ms,
+        "{:?}, {longest_ms} ms have passed",
+        snapshot.gaps
+    );
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+    let log = capture.log();
+    assert_eq!(frames(&log).len(), 22);
+    assert!(log.is_sorted_by_key(|record| record.time_ns));
+}
+
+/// A process that is stopped for that long tells it, and media goes on.
+async fn stopped_for(length: Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 0, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    capture.signal(rustix::process::Signal::STOP);
+    sleep(length).await;
+    capture.signal(rustix::process::Signal::CONT);
+    let stalled =
+        |snapshot: &CaptureSnapshot| snapshot.gaps.iter().any(|gap| gap.reason == "stalled");
+    let snapshot = capture.until(stalled).await;
+    let gap = &snapshot.gaps[0];
+    let told = Duration::from_millis(gap.to_ms - gap.from_ms);
+    assert!(
+        told + Duration::from_millis(1_500) >= length && told < length + Duration::from_secs(10),
+        "{told:?} of {length:?}"
+    );
+    // It may have come anew by then, and gets the room's media again.
+    let frames = async {
+        let mut rtp = 2_000_000;
+        loop {
+            rooms.server.send_frame(
+                ROOM,
+                MediaFrame {
+                    track: 1,
+                    codec: Codec::Vp8,
+                    clock_rate: 90_000,
+                    keyframe: true,
+                    contiguous: true,
+                    rtp,
+                    packets_lost: 0,
+                    payload: Bytes::from(rtp.to_le_bytes().to_vec()),
+                },
+            );
+            rtp += 9_000;
+            tokio::select! {
+                notice = rooms.notices.recv() => {
+                    if let Some(MediaNotice::Subscribed { capture, .. }) = notice {
+                        rooms.server.admit(capture, publishing("RM_1", 1));
+                    }
+                }
+                () = sleep(Duration::from_millis(100)) => {}
+            }
+        }
+    };
+    tokio::select! {
+        () = frames => {}
+        snapshot = capture.until(|snapshot| snapshot.frames > 5) => {
+            assert_eq!(snapshot.state, CaptureState::Recording);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_hung_tells_the_gap_and_goes_on() {
+    stopped_for(Duration::from_millis(3_500)).await;
+}
+
+#[tokio::test]
+#[ignore = "takes 20 s: make soak"]
+async fn a_process_that_hung_for_long_tells_the_gap_and_goes_on() {
+    stopped_for(Duration::from_secs(20)).await;
 }

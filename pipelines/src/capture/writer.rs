@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use tapedeck_failpoints::reached;
 use tokio::sync::{Notify, oneshot};
 
-use crate::control::{Failure, FailureKind};
+use crate::control::{EndReason, Failure, FailureKind};
 use crate::job::LogSettings;
-use crate::log::{Body, LogError, LogWriter, Record, Resumed};
+use crate::log::{Body, LogError, LogEvent, LogWriter, Record, Resumed};
 use crate::process::Journal;
 
 use super::clock::RecordingClock;
@@ -357,9 +357,16 @@ impl Worker {
     fn fail(&mut self, error: &LogError) {
         log::error!("{error}");
         self.finished = true;
-        // What can still be saved.
-        if let Err(error) = self.writer.sync() {
-            log::warn!("{error}");
+        let now = self.clock.now();
+        let ended = Record {
+            time_ns: now.time_ns,
+            wall_ns: now.wall_ns,
+            body: Body::Event(LogEvent::RecordingEnded {
+                reason: EndReason::LogFailed,
+            }),
+        };
+        if let Err(error) = self.writer.end_after_failure(&ended) {
+            log::warn!("the log has no end record: {error}");
         }
         *self
             .shared

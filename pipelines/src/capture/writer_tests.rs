@@ -1,8 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::control::EndReason;
-use crate::log::{Frame, LogEvent, LogReader, Next};
+use crate::log::{Frame, LogReader, Next};
 use crate::process::{now_wall_ns, read_journal};
 
 const ID: &str = "EG_abcdefghijkl";

@@ -2,7 +2,10 @@
 //!
 //! The bytes are specified in `docs/capture-log.md`.
 
+mod disk;
 mod event;
+#[cfg(test)]
+mod faults;
 mod folder;
 mod format;
 mod inspect;

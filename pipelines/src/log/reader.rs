@@ -1,11 +1,15 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::folder::{segment_numbers, segment_path};
-use super::format::{HeaderError, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES};
+use super::format::{HeaderError, RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES};
 use super::segment::{Found, Segment};
 use super::{LogError, Record};
 
 const FIRST_OFFSET: u64 = SEGMENT_HEADER_BYTES as u64;
+
+/// How many missing segments in a row are told: a file with a wild number must not make millions.
+const MOST_MISSING: u32 = 1_000;
 
 /// Reads a log in order, also one that is still growing.
 pub struct LogReader {
@@ -14,11 +18,18 @@ pub struct LogReader {
     segment: Segment,
     /// Whether the segment's header was looked at.
     entered: bool,
+    /// Whether the segment is not the one that its name tells: a copy of another, or of another
+    /// log.
+    is_foreign: bool,
+    /// The record read last, since the last seek.
+    last: Option<RecordHeader>,
     /// The highest number there was when the log was opened.
     last_known: u32,
     /// Where the next record is, bytes within the segment.
     offset: u64,
     damage: Vec<Damage>,
+    /// Number of the segment and offset of each damage.
+    reported: HashSet<(u32, u64)>,
     /// Offset and file size of the last search that found nothing.
     searched: Option<(u64, u64)>,
 }
@@ -71,9 +82,12 @@ impl LogReader {
             identity,
             segment: Segment::open(folder, first)?,
             entered: false,
+            is_foreign: false,
+            last: None,
             last_known,
             offset: FIRST_OFFSET,
             damage: Vec::new(),
+            reported: HashSet::new(),
             searched: None,
         };
         reader.report_missing(1, first);
@@ -97,10 +111,18 @@ impl LogReader {
                 }
                 continue;
             }
+            if self.is_foreign {
+                let Some(later) = self.later_segment()? else {
+                    return Ok(Next::Edge);
+                };
+                let length = self.segment.measure()?;
+                self.go_on_in(later, 0, length)?;
+                continue;
+            }
             if let Some(found) = self.read()? {
                 match found {
                     Some(record) => return Ok(Next::Record(record)),
-                    // Of a kind that a later version knows.
+                    // Of a kind that a later version knows, or told before.
                     None => continue,
                 }
             }
@@ -145,6 +167,7 @@ impl LogReader {
             self.entered = false;
         }
         self.offset = position.offset.max(FIRST_OFFSET);
+        self.last = None;
         self.searched = None;
         Ok(())
     }
@@ -154,25 +177,45 @@ impl LogReader {
         self.segment.measure()?;
         match self.segment.header()? {
             None => return Ok(false),
-            Some(Ok(_)) => {}
+            Some(Ok(header)) => {
+                self.is_foreign =
+                    header.segment != self.segment.number || header.marker != self.identity.marker;
+            }
             Some(Err(HeaderError::Version(version))) => {
                 return Err(self.segment.wrong_version(version));
             }
-            Some(Err(HeaderError::Damaged)) => self.report(0, FIRST_OFFSET),
+            Some(Err(HeaderError::Damaged)) => {
+                self.is_foreign = false;
+                self.report(0, FIRST_OFFSET);
+            }
         }
         self.entered = true;
         Ok(true)
     }
 
+    /// Whether the segment is a copy of another, or of another log.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.entered && self.is_foreign
+    }
+
     /// Reads the record at the current place, if there is a whole one, and goes behind it. The
-    /// inner `None` is a record of an unknown kind.
+    /// inner `None` is a record of an unknown kind, or a copy of an earlier one.
     fn read(&mut self) -> Result<Option<Option<Record>>, LogError> {
         let Found::Record(header, payload) =
             self.segment.record_at(self.offset, self.identity.marker)?
         else {
             return Ok(None);
         };
+        let offset = self.offset;
         self.offset += header.record_bytes() as u64;
+        // Time in a log does not go back: what does was copied there.
+        if let Some(last) = &self.last
+            && (header.time_ns < last.time_ns || header == *last)
+        {
+            self.report(offset, header.record_bytes() as u64);
+            return Ok(Some(None));
+        }
+        self.last = Some(header);
         Ok(Some(header.into_record(payload)))
     }
 
@@ -249,29 +292,25 @@ impl LogReader {
     }
 
     fn report_missing(&mut self, from: u32, until: u32) {
-        for number in from..until {
+        for number in from..until.min(from.saturating_add(MOST_MISSING)) {
             let segment = segment_path(&self.folder, number);
-            self.report_once(Damage {
-                segment,
-                offset: 0,
-                length: 0,
-            });
+            self.report_once(number, segment, 0, 0);
         }
     }
 
     fn report(&mut self, offset: u64, length: u64) {
         let segment = self.segment.path.clone();
-        self.report_once(Damage {
-            segment,
-            offset,
-            length,
-        });
+        self.report_once(self.segment.number, segment, offset, length);
     }
 
-    fn report_once(&mut self, damage: Damage) {
+    fn report_once(&mut self, number: u32, segment: PathBuf, offset: u64, length: u64) {
         // Seen before, if the reader went back.
-        if !self.damage.contains(&damage) {
-            self.damage.push(damage);
+        if self.reported.insert((number, offset)) {
+            self.damage.push(Damage {
+                segment,
+                offset,
+                length,
+            });
         }
     }
 }

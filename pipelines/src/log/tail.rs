@@ -49,6 +49,10 @@ pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, L
                 good_bytes = position.offset;
             }
         }
+        // What is no part of this log is left alone.
+        if number == segment && reader.is_foreign() {
+            good_bytes = metadata.len();
+        }
         if last.is_some() {
             break;
         }

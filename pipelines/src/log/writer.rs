@@ -1,11 +1,11 @@
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 use tapedeck_failpoints::reached;
 
+use super::disk::{SegmentFile, sync_folder};
 use super::folder::{segment_numbers, segment_path};
 use super::format::{MAX_RECORDING_ID_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, encode_record};
 use super::reader::LogReader;
@@ -16,6 +16,12 @@ use crate::process::{now_wall_ns, random_u64};
 
 /// How much is gathered before it is written without being asked, bytes.
 const BUFFER_BYTES: usize = 256 << 10;
+
+/// How much space is set aside at once for what is to come, bytes.
+const AHEAD_BYTES: u64 = 1 << 20;
+
+/// How much of it is kept for the end of the log on a full disk, bytes.
+const KEPT_FREE_BYTES: u64 = 64 << 10;
 
 /// Appends records to the segments of one log. Blocking: it belongs on a thread of its own.
 ///
@@ -29,7 +35,12 @@ pub struct LogWriter {
     /// As in the current segment.
     header: SegmentHeader,
     path: PathBuf,
-    file: File,
+    file: SegmentFile,
+    /// Up to where space is set aside in the current segment, bytes.
+    reserved_bytes: u64,
+    /// A sync of the current segment failed: the system may have dropped what it could not write,
+    /// and a later sync would not tell.
+    is_untrusted: bool,
     /// Size of the current segment, bytes, without what is buffered.
     written_bytes: u64,
     /// Size of the earlier segments, bytes.
@@ -81,6 +92,12 @@ impl LogWriter {
             });
         }
         fs::create_dir_all(folder).map_err(|error| LogError::io("create", folder, error))?;
+        if let Some(parent) = folder.parent() {
+            // The folder itself must survive a power cut.
+            File::open(parent)
+                .and_then(|parent| parent.sync_all())
+                .map_err(|error| LogError::io("sync", parent, error))?;
+        }
         let folder_file = lock(folder)?;
         refuse_existing(folder)?;
         let header = SegmentHeader {
@@ -127,7 +144,7 @@ impl LogWriter {
         let segment = if tail.good_bytes == 0 {
             tail.segment
         } else {
-            tail.segment + 1
+            next_number(folder, tail.segment)?
         };
         let header = SegmentHeader {
             segment,
@@ -190,6 +207,70 @@ impl LogWriter {
         if self.buffer.is_empty() {
             return Ok(());
         }
+        self.reserve()
+            .map_err(|error| LogError::io("write", &self.path, error))?;
+        self.write_out()
+    }
+
+    /// Flushes and waits until the disk has it. Once that has failed it fails for good: see
+    /// [`LogWriter::end_after_failure`].
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        self.flush()?;
+        reached("log.written");
+        self.sync_segment()?;
+        reached("log.synced");
+        Ok(())
+    }
+
+    /// Makes `last` the last record of a log that cannot be written on, on the disk: in the space
+    /// that is set aside, after as much of what is buffered as has room there, or in a new segment
+    /// where the current one takes no more or cannot be trusted.
+    pub fn end_after_failure(&mut self, last: &Record) -> Result<(), LogError> {
+        let time_ns = last.time_ns.max(self.last_time_ns);
+        let mut encoded = Vec::new();
+        encode_record(&mut encoded, self.header.marker, time_ns, last)?;
+        if self.is_full || self.is_untrusted {
+            // Gives back what is set aside, which may be all there is.
+            let _ = self.file.set_len(self.written_bytes);
+            self.open_next()?;
+        } else {
+            let room = self.reserved_bytes.saturating_sub(self.written_bytes);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let fits = |end: &&usize| **end + encoded.len() <= room;
+            let whole = self.ends.iter().take_while(fits).count();
+            let whole_bytes = whole.checked_sub(1).map_or(0, |last| self.ends[last]);
+            self.buffer.truncate(whole_bytes);
+            self.ends.truncate(whole);
+        }
+        self.buffer.extend_from_slice(&encoded);
+        self.ends.push(self.buffer.len());
+        self.last_time_ns = time_ns;
+        self.write_out()?;
+        self.sync_segment()
+    }
+
+    /// Sets space aside for what is buffered and for the end.
+    fn reserve(&mut self) -> io::Result<()> {
+        let needed = self.written_bytes + self.buffer.len() as u64 + KEPT_FREE_BYTES;
+        if needed <= self.reserved_bytes {
+            return Ok(());
+        }
+        let from = self.written_bytes;
+        for until in [needed + AHEAD_BYTES, needed] {
+            match self.file.reserve(from, until - from) {
+                Ok(()) => {
+                    self.reserved_bytes = until;
+                    return Ok(());
+                }
+                Err(error) if until == needed => return Err(error),
+                // Perhaps there is room for less.
+                Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write_out(&mut self) -> Result<(), LogError> {
         let mut written = 0;
         let result = loop {
             match self.file.write(&self.buffer[written..]) {
@@ -206,8 +287,10 @@ impl LogWriter {
         let whole_bytes = whole.checked_sub(1).map_or(0, |last| self.ends[last]);
         self.written_bytes += whole_bytes as u64;
         if result.is_err() && written > whole_bytes {
-            // Half a record: better none. If that fails too, the reader takes it for a torn tail.
+            // Half a record: better none. If that fails too, the reader passes over it.
             let _ = self.file.set_len(self.written_bytes);
+            // The space went with it.
+            self.reserved_bytes = self.written_bytes;
         }
         self.buffer.drain(..whole_bytes);
         self.ends.drain(..whole);
@@ -217,15 +300,14 @@ impl LogWriter {
         result.map_err(|error| LogError::io("write", &self.path, error))
     }
 
-    /// Flushes and waits until the disk has it.
-    pub fn sync(&mut self) -> Result<(), LogError> {
-        self.flush()?;
-        reached("log.written");
-        self.file
-            .sync_data()
-            .map_err(|error| LogError::io("sync", &self.path, error))?;
-        reached("log.synced");
-        Ok(())
+    fn sync_segment(&mut self) -> Result<(), LogError> {
+        let synced = if self.is_untrusted {
+            Err(io::Error::other("an earlier sync failed"))
+        } else {
+            self.file.sync()
+        };
+        self.is_untrusted |= synced.is_err();
+        synced.map_err(|error| LogError::io("sync", &self.path, error))
     }
 
     /// Size of the log, bytes, all segments.
@@ -247,7 +329,7 @@ impl LogWriter {
         last_time_ns: u64,
     ) -> Result<Self, LogError> {
         let path = segment_path(&folder, header.segment);
-        let file = create_segment(&path, &header, &folder_file)?;
+        let file = create_segment(&path, &header, &folder, &folder_file)?;
         Ok(Self {
             folder,
             folder_file,
@@ -255,6 +337,8 @@ impl LogWriter {
             header,
             path,
             file,
+            reserved_bytes: 0,
+            is_untrusted: false,
             written_bytes: SEGMENT_HEADER_BYTES as u64,
             earlier_bytes,
             buffer: Vec::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4),
@@ -267,22 +351,28 @@ impl LogWriter {
     /// Completes the segment and begins the next.
     fn begin_next(&mut self) -> Result<(), LogError> {
         self.flush()?;
-        self.file
-            .sync_all()
-            .map_err(|error| LogError::io("sync", &self.path, error))?;
+        // Gives back what was set aside and is not needed.
+        let _ = self.file.set_len(self.written_bytes);
+        self.sync_segment()?;
+        self.open_next()
+    }
+
+    fn open_next(&mut self) -> Result<(), LogError> {
         let header = SegmentHeader {
-            segment: self.header.segment + 1,
+            segment: next_number(&self.folder, self.header.segment)?,
             created_wall_ns: now_wall_ns(),
             ..self.header.clone()
         };
         let path = segment_path(&self.folder, header.segment);
         self.is_full = true;
-        self.file = create_segment(&path, &header, &self.folder_file)?;
+        self.file = create_segment(&path, &header, &self.folder, &self.folder_file)?;
         self.is_full = false;
+        self.is_untrusted = false;
         self.path = path;
         self.header = header;
         self.earlier_bytes += self.written_bytes;
         self.written_bytes = SEGMENT_HEADER_BYTES as u64;
+        self.reserved_bytes = 0;
         Ok(())
     }
 }
@@ -291,7 +381,15 @@ impl Drop for LogWriter {
     fn drop(&mut self) {
         // Whoever wants to know whether it worked has called flush.
         let _ = self.flush();
+        let _ = self.file.set_len(self.written_bytes);
     }
+}
+
+fn next_number(folder: &Path, number: u32) -> Result<u32, LogError> {
+    number.checked_add(1).ok_or_else(|| LogError::Format {
+        path: segment_path(folder, number),
+        detail: "its number is the last there is; move it out of the folder".to_owned(),
+    })
 }
 
 /// Opens and locks the folder. The lock ends with the process.
@@ -320,28 +418,23 @@ fn refuse_existing(folder: &Path) -> Result<(), LogError> {
 /// Cuts a file to `good_bytes` on the disk; returns how many bytes that took away.
 fn cut(path: &Path, good_bytes: u64) -> Result<u64, LogError> {
     let error = |error| LogError::io("cut the torn tail of", path, error);
-    let file = OpenOptions::new().write(true).open(path).map_err(error)?;
-    let torn = file
-        .metadata()
-        .map_err(error)?
-        .len()
-        .saturating_sub(good_bytes);
-    if torn > 0 {
-        file.set_len(good_bytes).map_err(error)?;
-    }
-    file.sync_all().map_err(error)?;
-    Ok(torn)
+    let length = path.metadata().map_err(error)?.len();
+    let file = SegmentFile::open(path).map_err(error)?;
+    // Also when nothing is torn: space that was set aside is given back.
+    file.set_len(good_bytes).map_err(error)?;
+    file.sync().map_err(error)?;
+    Ok(length.saturating_sub(good_bytes))
 }
 
 /// Makes a segment that has a header, on the disk.
-fn create_segment(path: &Path, header: &SegmentHeader, folder: &File) -> Result<File, LogError> {
+fn create_segment(
+    path: &Path,
+    header: &SegmentHeader,
+    folder: &Path,
+    folder_file: &File,
+) -> Result<SegmentFile, LogError> {
     let error = |error| LogError::io("create", path, error);
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(error)?;
+    let mut file = SegmentFile::open(path).map_err(error)?;
     reached("log.created");
     // What is there is the beginning of a header that could not be completed.
     file.set_len(0).map_err(error)?;
@@ -349,8 +442,12 @@ fn create_segment(path: &Path, header: &SegmentHeader, folder: &File) -> Result<
         let _ = file.set_len(0);
         return Err(error(failed));
     }
-    file.sync_data().map_err(error)?;
+    file.sync().map_err(error)?;
     reached("log.header");
-    folder.sync_all().map_err(error)?;
+    sync_folder(folder_file, folder).map_err(error)?;
     Ok(file)
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;
