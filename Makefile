@@ -38,6 +38,8 @@ soak:
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
 	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
+	$(CARGO) test --workspace --locked --test capture_process --test livekit_gone -- --ignored --test-threads=1
+	TAPEDECK_FUZZ_SECONDS=120 $(CARGO) test --workspace --locked --test log_fuzz -- --nocapture
 
 # CRASH_SEED=… repeats a run.
 N ?= 200

@@ -18,7 +18,7 @@ use crate::process::{now_wall_ns, random_u64};
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// How much space is set aside at once for what is to come, bytes.
-const AHEAD_BYTES: u64 = 1 << 20;
+const AHEAD_BYTES: u64 = 256 << 10;
 
 /// How much of it is kept for the end of the log on a full disk, bytes.
 const KEPT_FREE_BYTES: u64 = 64 << 10;
