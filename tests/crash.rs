@@ -71,7 +71,13 @@ async fn round(
     let (ended, ()) = futures_util::join!(lives, killer.kill_until(tapedeck, kills, &done));
     let mut report = Report::default();
     for half in ended {
-        let taken = half.on_disk(tapedeck);
+        let taken = match half.on_disk(tapedeck) {
+            Ok(taken) => taken,
+            Err(fault) => {
+                report.fault(fault);
+                continue;
+            }
+        };
         let (taken, verdict) = tokio::task::spawn_blocking(move || {
             let verdict = taken.judge();
             (taken, verdict)
@@ -101,7 +107,11 @@ async fn random_kills_lose_nothing() {
         take("alone", "livekit", &[&three]),
         take("ours", "whip", &[&four]),
     ];
-    let mut killer = Killer::new(seed(), &[Victim::Server, Victim::Render], PAUSES);
+    let mut killer = Killer::new(
+        seed(),
+        &[Victim::Server, Victim::Render, Victim::Capture],
+        PAUSES,
+    );
     let mut total = Report::default();
     loop {
         let before = killer.report().kills();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::tapedeck::Tapedeck;
 pub use report::Report;
-pub use take::{Take, Taken};
+pub use take::{Half, Take, Taken};
 
 /// Who is killed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

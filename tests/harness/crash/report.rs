@@ -54,6 +54,11 @@ impl Report {
         self.verdict += verdict;
     }
 
+    /// Takes note of a recording that has no file.
+    pub fn fault(&mut self, fault: String) {
+        self.verdict.faults.push(fault);
+    }
+
     /// Adds another run.
     pub fn merge(&mut self, other: &Self) {
         for (victim, count) in &other.kills {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tapedeck_pipelines::layout::arrange;
 
 use super::manifest;
@@ -74,18 +75,24 @@ pub struct Half {
 }
 
 impl Half {
+    /// The id of the recording.
+    pub fn id(&self) -> &str {
+        &self.recording.id
+    }
+
     /// Reads what is on the disk.
     ///
-    /// # Panics
-    /// Its manifest does not say that it is complete.
-    pub fn on_disk(self, tapedeck: &Tapedeck) -> Taken {
+    /// # Errors
+    /// It is not complete, or did not end as it was told to.
+    pub fn on_disk(self, tapedeck: &Tapedeck) -> Result<Taken, String> {
         let id = &self.recording.id;
         let manifest = manifest(&tapedeck.work(id));
-        assert_eq!(manifest["state"], "complete", "{manifest}");
-        assert_eq!(self.told["state"], "complete", "{}", self.told);
-        assert_eq!(manifest["endReason"], "stopped", "{manifest}");
+        let is = |told: &Value| told["state"] == "complete" && told["endReason"] == "stopped";
+        if !is(&manifest) || !is(&self.told) {
+            return Err(format!("{manifest}\nis told as {}", self.told));
+        }
         let name = manifest["name"].as_str().unwrap_or_default();
-        Taken {
+        Ok(Taken {
             claims: Claims::of(&manifest),
             file: tapedeck.file(name),
             log: tapedeck.kept_log(id),
@@ -93,7 +100,7 @@ impl Half {
             recording: self.recording,
             stopped: self.stopped,
             told: manifest,
-        }
+        })
     }
 }
 
@@ -112,6 +119,11 @@ impl Taken {
         verdict
     }
 
+    /// The name of its file.
+    pub fn file_name(&self) -> Option<String> {
+        Some(self.file.file_name()?.to_string_lossy().into_owned())
+    }
+
     /// What the manifest says and is not so.
     fn untruths(&self) -> Vec<String> {
         let mut untruths = Vec::new();
@@ -124,9 +136,17 @@ impl Taken {
             let late = self.claims.ended_at - end;
             untruths.push(format!("it ended {late:.0} ms after its stop was answered"));
         }
-        let size = std::fs::metadata(&self.file).map_or(0, |file| file.len());
-        if self.told["file"]["size_bytes"] != size {
-            untruths.push(format!("its file has {size} bytes: {}", self.told["file"]));
+        let stored = std::fs::read(&self.file).unwrap_or_default();
+        let sha256: String = Sha256::digest(&stored)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let told = &self.told["file"];
+        if told["size_bytes"] != stored.len() || told["sha256"] != sha256 {
+            untruths.push(format!(
+                "its file has {} bytes, {sha256}: {told}",
+                stored.len()
+            ));
         }
         untruths
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Recording, Tapedeck, now_ms};
 
 /// How long it asks.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Time between two tries.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,7 +32,7 @@ impl Insistent {
     /// that was refused, because the server was killed in the middle of it, is begun anew.
     ///
     /// # Panics
-    /// It does not start within a minute.
+    /// It does not start within half a minute.
     pub async fn start(&self, body: &Value) -> Recording {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -69,10 +69,21 @@ impl Insistent {
         asked..now_ms()
     }
 
+    /// Deletes a recording's file, or finds that it was deleted by a request that was cut off.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn delete(&self, name: &str) {
+        let url = format!("{}/recordings/{name}", self.base);
+        let ask = || self.http.delete(&url);
+        let (status, answer) = self.answer("delete", ask, Instant::now() + PATIENCE).await;
+        assert!([200, 404].contains(&status), "{status} {answer}");
+    }
+
     /// Waits until a recording is in a final state and returns what `/v1` tells of it.
     ///
     /// # Panics
-    /// That takes more than two minutes.
+    /// That takes more than a minute.
     pub async fn end_of(&self, id: &str) -> Value {
         let deadline = Instant::now() + 2 * PATIENCE;
         loop {

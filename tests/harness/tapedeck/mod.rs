@@ -94,11 +94,27 @@ impl Tapedeck {
     /// Starts the program again on the same data and port, after [`Tapedeck::kill`] or
     /// [`Tapedeck::terminate`].
     pub async fn run(&mut self) {
+        self.launch();
+        self.wait_until_ready().await;
+    }
+
+    /// Starts the program again if it has ended, as an init does that looks all the time. Whether
+    /// it becomes ready is not waited for.
+    pub fn run_if_ended(&mut self) {
+        if self
+            .process
+            .as_mut()
+            .is_none_or(|process| process.ended().is_some())
+        {
+            self.launch();
+        }
+    }
+
+    fn launch(&mut self) {
         let command = self.command(&["serve"]);
         let process =
             Process::start("tapedeck serve", command, &self.log_path()).expect("tapedeck runs");
         self.process = Some(process);
-        self.wait_until_ready().await;
     }
 
     async fn wait_until_ready(&mut self) {
