@@ -55,6 +55,11 @@ impl Earlier {
         };
         let mut earlier = Self {
             started_wall_ns: reader.started_wall_ns(),
+            // Until a record tells of a later moment.
+            until: MachineTime {
+                wall_ns: reader.started_wall_ns(),
+                ..MachineTime::default()
+            },
             ..Self::default()
         };
         while let Next::Record(record) = reader.next()? {
@@ -230,6 +235,14 @@ mod tests {
         }
         writer.flush().expect("flush");
         Earlier::read(&path).expect("readable").expect("a log")
+    }
+
+    #[test]
+    fn a_log_without_a_record_has_come_to_its_beginning() {
+        let earlier = read(&[]);
+        assert!(earlier.started_wall_ns > 0);
+        assert_eq!(earlier.until.wall_ns, earlier.started_wall_ns);
+        assert_eq!(earlier.until_ns, 0);
     }
 
     fn boot(id: &str, boot_ns: u64) -> LogEvent {
