@@ -109,7 +109,7 @@ pub struct RoomsSettings {
     pub addresses: Vec<IpAddr>,
     /// Addresses to announce instead, for a machine behind one-to-one NAT; empty for none.
     pub public_addresses: Vec<IpAddr>,
-    /// A publisher from whom nothing comes for so long has left, ms.
+    /// A publisher from whom no media comes for so long has left, ms.
     pub publisher_timeout_ms: u64,
     /// The most publishers at once, all rooms together.
     pub max_publishers: usize,

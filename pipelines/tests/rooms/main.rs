@@ -214,6 +214,23 @@ async fn who_is_heard_no_more_leaves_after_the_configured_time() {
 }
 
 #[tokio::test]
+async fn a_connection_without_media_keeps_nobody_in_the_room() {
+    let mut rooms = Rooms::start(RoomsSettings {
+        publisher_timeout_ms: 2_000,
+        ..settings()
+    })
+    .await;
+    let (mut publisher, _) = rooms.publish(ROOM, "ana").await;
+    let (_other, _) = rooms.publish(ROOM, "ben").await;
+    publisher.fall_silent().await;
+    publisher.closed().await;
+    let snapshot = rooms.now().await;
+    let participants = &room(&snapshot, ROOM).unwrap().participants;
+    assert_eq!(participants.len(), 1, "who sends stays");
+    assert_eq!(participants[0].identity, "ben");
+}
+
+#[tokio::test]
 async fn an_offer_that_nothing_follows_is_forgotten() {
     let mut rooms = Rooms::start(RoomsSettings {
         publisher_timeout_ms: 1_000,

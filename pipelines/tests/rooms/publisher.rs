@@ -50,6 +50,8 @@ enum Order {
     Accept(String, oneshot::Sender<()>),
     /// Send from another port from now on.
     Move(oneshot::Sender<()>),
+    /// Keep the connection and send no media from now on.
+    FallSilent(oneshot::Sender<()>),
 }
 
 impl Publisher {
@@ -102,6 +104,7 @@ impl Publisher {
             keyframe_requests: keyframe_requests.clone(),
             wanted: vec![true; layers.len().max(1)],
             frame: 0,
+            silent: false,
         };
         let publisher = Self {
             orders,
@@ -139,6 +142,13 @@ impl Publisher {
         moved.await.unwrap();
     }
 
+    /// Keeps the connection and sends no media from now on.
+    pub async fn fall_silent(&mut self) {
+        let (done, fallen) = oneshot::channel();
+        self.orders.send(Order::FallSilent(done)).await.unwrap();
+        fallen.await.unwrap();
+    }
+
     pub async fn connected(&mut self) {
         self.until(|state| state.connected).await;
     }
@@ -174,6 +184,7 @@ struct Peer {
     /// Layers whose next frame is to be a key frame.
     wanted: Vec<bool>,
     frame: u64,
+    silent: bool,
 }
 
 impl Peer {
@@ -199,7 +210,9 @@ impl Peer {
                     let _ = self.rtc.handle_input(Input::Timeout(now));
                     if now >= next_frame {
                         next_frame += FRAME;
-                        self.send_frames(now);
+                        if !self.silent {
+                            self.send_frames(now);
+                        }
                     }
                 }
             }
@@ -254,6 +267,10 @@ impl Peer {
             }
             Order::Move(done) => {
                 self.socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+                let _ = done.send(());
+            }
+            Order::FallSilent(done) => {
+                self.silent = true;
                 let _ = done.send(());
             }
         }

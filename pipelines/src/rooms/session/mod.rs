@@ -164,6 +164,7 @@ impl Opened {
             told,
             began: Instant::now(),
             connected: false,
+            last_media: None,
             publisher_timeout,
         };
         (sender, session.run())
@@ -179,6 +180,8 @@ struct Session {
     told: mpsc::Sender<(SessionNumber, Told)>,
     began: Instant,
     connected: bool,
+    /// A connection alone keeps nobody in the room.
+    last_media: Option<Instant>,
     publisher_timeout: Duration,
 }
 
@@ -219,8 +222,7 @@ impl Session {
 
     /// When it is given up.
     fn deadline(&self) -> Instant {
-        let heard = self.peer.last_received().unwrap_or(self.began);
-        let silent = heard + self.publisher_timeout;
+        let silent = self.last_media.unwrap_or(self.began) + self.publisher_timeout;
         if self.connected {
             silent
         } else {
@@ -232,9 +234,13 @@ impl Session {
         match event {
             PeerEvent::Connected => {
                 self.connected = true;
+                self.last_media = Some(Instant::now());
                 Some(Told::Connected)
             }
-            PeerEvent::Frame(frame) => Some(Told::Frame(frame)),
+            PeerEvent::Frame(frame) => {
+                self.last_media = Some(Instant::now());
+                Some(Told::Frame(frame))
+            }
             PeerEvent::SenderReport {
                 mid,
                 rid,
