@@ -98,7 +98,7 @@ pub struct Rooms {
     pub addresses: String,
     /// Addresses to announce instead of them; empty for none.
     pub public_addresses: String,
-    /// A publisher from whom nothing comes for so long has left, s.
+    /// A publisher from whom no media comes for so long has left, s.
     pub publisher_timeout_s: u64,
     /// The most publishers at once, all rooms together.
     pub max_publishers: usize,
