@@ -39,7 +39,8 @@ VOLUME /data
 EXPOSE 6080 6082/udp 6082/tcp
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD curl -fsS "http://127.0.0.1:${SERVER_PORT:-6080}/healthz" || exit 1
-# The processes of a recording cannot outlive the container, so a stop finishes the recordings.
+# The processes of a recording cannot outlive the container, so a stop finishes the recordings. With
+# SIGTERM instead the next container resumes them with a gap: docs/operating.md.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["tini", "--", "tapedeck"]
 CMD ["serve"]

@@ -18,12 +18,13 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         // The children get all they need over standard input: no configuration, no `.env`.
         Command::Capture => cli::children::capture(),
-        Command::Render => cli::children::render(),
+        Command::Render(options) => cli::render::run(&options),
         Command::Rooms => cli::children::rooms(),
         Command::Serve { config } => serve(config.as_deref()),
         Command::Demo(options) => demo::run(&options),
         Command::Config { config } => show_configuration(config.as_deref()),
         Command::Recover(options) => cli::recover::run(&options),
+        Command::Export(options) => cli::export::run(&options),
         Command::Check(options) => cli::check::run(&options),
         Command::Inspect { recording, config } => cli::inspect::run(&recording, config.as_deref()),
     }

@@ -7,11 +7,6 @@ pub fn capture() -> ExitCode {
     tapedeck_pipelines::capture::run()
 }
 
-/// Turns a capture log into a file.
-pub fn render() -> ExitCode {
-    tapedeck_pipelines::render::run_job()
-}
-
 /// Holds the connections of WHIP publishers, for all rooms that live here.
 pub fn rooms() -> ExitCode {
     tapedeck_pipelines::rooms::run()

@@ -2,9 +2,11 @@
 
 pub mod check;
 pub mod children;
+pub mod export;
 pub mod inspect;
 mod place;
 pub mod recover;
+pub mod render;
 
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -15,8 +17,10 @@ use clap::{Parser, Subcommand};
 use crate::demo::DemoOptions;
 
 use check::CheckOptions;
+use export::ExportOptions;
 use place::Place;
 use recover::RecoverOptions;
+use render::RenderOptions;
 
 /// Says why a command does nothing.
 fn refuse(error: impl Display) -> ExitCode {
@@ -65,12 +69,13 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Write each track of a capture log to a file, without encoding: WebM, Matroska, Ogg
+    Export(ExportOptions),
+    /// Turn a capture log into a file, with other settings if wanted
+    Render(RenderOptions),
     /// Join a room and write its capture log; the job comes on standard input
     #[command(hide = true)]
     Capture,
-    /// Turn a capture log into a file; the job comes on standard input
-    #[command(hide = true)]
-    Render,
     /// Hold the connections of WHIP publishers; the job comes on standard input
     #[command(hide = true)]
     Rooms,

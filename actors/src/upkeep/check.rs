@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tapedeck_pipelines::control::Role;
 use tapedeck_pipelines::log::{LogError, Summary, inspect};
 use tapedeck_storage::{RecordingMetadata, file_digest};
 
@@ -156,8 +158,10 @@ impl Upkeep {
             report.find("log", &damage.file, message);
         }
         // The last moments of one that is still written are on their way.
+        let capture = self.folder.socket(&manifest.id, Role::Capture);
+        let is_written = manifest.is_live() && UnixStream::connect(capture).is_ok();
         if summary.unfinished_bytes > 0
-            && !manifest.is_live()
+            && !is_written
             && let Some(last) = summary.segments.last()
         {
             let bytes = summary.unfinished_bytes;
@@ -263,8 +267,8 @@ impl Upkeep {
 
     fn check_orphans(&self, report: &mut CheckReport) -> io::Result<()> {
         for orphan in self.survey()?.orphans {
-            let is_dead_socket = orphan.kind == OrphanKind::Socket
-                && std::os::unix::net::UnixStream::connect(&orphan.path).is_err();
+            let is_dead_socket =
+                orphan.kind == OrphanKind::Socket && UnixStream::connect(&orphan.path).is_err();
             let what = format!("{} of no recording: {}", orphan.kind.name(), orphan.detail);
             match is_dead_socket {
                 true => report.find_repairable("socket", &orphan.path, what, "remove it"),

@@ -36,6 +36,9 @@ pub struct Summary {
     pub participants: Vec<ParticipantSummary>,
     pub tracks: Vec<TrackSummary>,
     pub gaps: Vec<GapSummary>,
+    pub pauses: Vec<PauseSummary>,
+    /// Events by name, with their number.
+    pub events_by_name: BTreeMap<String, u64>,
     pub damage: Vec<DamageSummary>,
     /// Bytes behind the last good record: being written, or torn.
     pub unfinished_bytes: u64,
@@ -98,6 +101,15 @@ pub struct GapSummary {
     pub reason: String,
 }
 
+/// A time in which recording time stood still.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PauseSummary {
+    pub at_ms: u64,
+    /// How long; `None` when it has not ended.
+    pub paused_ms: Option<u64>,
+}
+
 /// A stretch of a segment that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -149,6 +161,7 @@ impl Summary {
             }
             Body::Event(event) => {
                 self.events += 1;
+                *self.events_by_name.entry(event_name(&event)).or_default() += 1;
                 self.take_in(tracks, time_ms, event);
             }
             Body::Tick => {}
@@ -203,6 +216,15 @@ impl Summary {
                 to_ms: to_ns / 1_000_000,
                 reason,
             }),
+            LogEvent::Paused => self.pauses.push(PauseSummary {
+                at_ms: time_ms,
+                paused_ms: None,
+            }),
+            LogEvent::Resumed { paused_ns } => {
+                if let Some(pause) = self.pauses.last_mut() {
+                    pause.paused_ms = Some(paused_ns / 1_000_000);
+                }
+            }
             LogEvent::RecordingEnded { reason } => self.end_reason = Some(reason),
             _ => {}
         }
@@ -231,6 +253,12 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// As the log calls it.
+fn event_name(event: &LogEvent) -> String {
+    let json = serde_json::to_value(event).unwrap_or_default();
+    json["event"].as_str().unwrap_or("unknown").to_owned()
 }
 
 fn track(tracks: &mut Tracks, number: TrackNumber) -> &mut TrackSummary {

@@ -4,6 +4,7 @@
 //! out. It stays a little behind the live edge, so that late packets and sender reports are known
 //! when their time comes, and never drops anything for want of time.
 
+pub mod export;
 pub mod labels;
 pub mod mp4;
 

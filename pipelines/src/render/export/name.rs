@@ -1,0 +1,31 @@
+//! Names of exported files.
+
+use crate::log::{Codec, TrackInfo};
+
+/// `NUMBER-IDENTITY-SOURCE.EXTENSION`, safe for file systems. The number makes it unique.
+pub fn of(info: &TrackInfo, identity: &str) -> String {
+    let identity: String = identity
+        .chars()
+        .map(
+            |letter| match letter.is_alphanumeric() || "._-".contains(letter) {
+                true => letter,
+                false => '_',
+            },
+        )
+        .take(40)
+        .collect();
+    format!(
+        "{:02}-{identity}-{}.{}",
+        info.track,
+        info.source.name(),
+        extension(info.codec)
+    )
+}
+
+fn extension(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Opus => "ogg",
+        Codec::Vp8 | Codec::Vp9 | Codec::Av1 => "webm",
+        Codec::H264 | Codec::Unknown => "mkv",
+    }
+}
