@@ -113,7 +113,12 @@ async fn when_all_processes_are_told_to_end_the_next_server_resumes_with_a_gap()
         .body;
     assert_eq!(ended["state"], "complete", "{ended}");
     assert_eq!(ended["endReason"], "stopped", "{ended}");
-    assert_eq!(ended["gaps"][0]["reason"], "capture_restarted", "{ended}");
+    let manifest = fs::read(tapedeck.work(&started.id).join("manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(
+        manifest["gaps"][0]["reason"], "capture_restarted",
+        "{manifest}"
+    );
     let listed = tapedeck.listed(&started.id).await.expect("it is listed");
     let found = Findings::of(&tapedeck.file(&listed.name), &grid(1));
     assert!((found.duration() - end).abs() < 1.0, "{}", found.duration());

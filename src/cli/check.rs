@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tapedeck_actors::upkeep::CheckReport;
 
-use super::{Place, refuse};
+use super::{Place, print_json, refuse};
 
 /// How to check.
 #[derive(Debug, Args)]
@@ -43,10 +43,9 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         false => Ok(()),
     };
     match options.json {
-        true => match serde_json::to_string_pretty(&report) {
-            Ok(text) => println!("{text}"),
-            Err(error) => return refuse(format!("the report cannot be printed: {error}")),
-        },
+        true => {
+            print_json(&report);
+        }
         false => print(&report),
     }
     if let Err(error) = repaired {
@@ -74,6 +73,12 @@ fn print(report: &CheckReport) {
     }
     for reason in &report.left_out {
         println!("not checked: {reason}");
+    }
+    if report.orphans > 0 {
+        println!(
+            "files or folders of no recording: {}; tapedeck recover --list tells them",
+            report.orphans
+        );
     }
     let wrong = report.findings.iter().filter(|finding| !finding.repaired);
     println!(

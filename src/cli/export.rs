@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Place, refuse};
+use super::{Place, print_json, refuse};
 
 /// What to export.
 #[derive(Debug, Args)]
@@ -33,13 +33,8 @@ pub fn run(options: &ExportOptions) -> ExitCode {
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("tracks-{name}")));
-    let tracks = match tapedeck_pipelines::render::export::export(&folder, &out) {
-        Ok(tracks) => tracks,
-        Err(error) => return refuse(error),
-    };
-    match serde_json::to_string_pretty(&tracks) {
-        Ok(text) => println!("{text}"),
-        Err(error) => return refuse(format!("the list cannot be printed: {error}")),
+    match tapedeck_pipelines::render::export::export(&folder, &out) {
+        Ok(tracks) => print_json(&tracks),
+        Err(error) => refuse(error),
     }
-    ExitCode::SUCCESS
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{Place, refuse};
+use super::{Place, print_json, refuse};
 
 /// Prints as JSON what the capture log of a recording holds, which is named by its id or folder. A
 /// log that is still written can be inspected too.
@@ -16,9 +16,5 @@ pub fn run(recording: &str, config: Option<&Path>) -> ExitCode {
         Ok(summary) => summary,
         Err(error) => return refuse(error),
     };
-    match serde_json::to_string_pretty(&summary) {
-        Ok(text) => println!("{text}"),
-        Err(error) => return refuse(format!("the summary cannot be printed: {error}")),
-    }
-    ExitCode::SUCCESS
+    print_json(&summary)
 }

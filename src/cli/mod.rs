@@ -9,10 +9,12 @@ pub mod recover;
 pub mod render;
 
 use std::fmt::Display;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 use crate::demo::DemoOptions;
 
@@ -21,6 +23,19 @@ use export::ExportOptions;
 use place::Place;
 use recover::RecoverOptions;
 use render::RenderOptions;
+
+/// Prints a value as JSON. Whoever reads only its beginning has had enough.
+fn print_json(value: &impl Serialize) -> ExitCode {
+    let printed = serde_json::to_string_pretty(value)
+        .map_err(io::Error::from)
+        .and_then(|text| writeln!(io::stdout(), "{text}"));
+    match printed {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            refuse(format!("it cannot be printed: {error}"))
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
 
 /// Says why a command does nothing.
 fn refuse(error: impl Display) -> ExitCode {

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use tapedeck_actors::upkeep::{AdoptSettings, Survey};
 
-use super::{Place, refuse};
+use super::{Place, print_json, refuse};
 use crate::serve;
 
 /// What to recover.
@@ -54,8 +54,7 @@ fn list(place: &Place, survey: &Survey, as_json: bool) -> ExitCode {
             "unfinished": survey.unfinished,
             "orphans": survey.orphans,
         });
-        println!("{list:#}");
-        return ExitCode::SUCCESS;
+        return print_json(&list);
     }
     match server {
         Some(Some(server)) => println!("in use by {server}"),
@@ -118,7 +117,7 @@ fn adopt(place: &Place, survey: &Survey, options: &RecoverOptions) -> ExitCode {
             .iter()
             .map(|(id, error)| json!({ "id": id, "error": error }))
             .collect();
-        println!("{:#}", json!({ "adopted": adopted, "failed": failed }));
+        print_json(&json!({ "adopted": adopted, "failed": failed }));
     } else {
         for manifest in &adopted {
             println!(

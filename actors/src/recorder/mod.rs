@@ -66,11 +66,11 @@ impl Recorder {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock(&address)?;
             let (state, manifests) = state::State::open(folder.clone())?;
+            folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
             match Upkeep::of(folder.clone(), store_dir).survey() {
                 Ok(survey) => survey.tell(),
                 Err(error) => log::warn!("it is not known what belongs to no recording: {error}"),
             }
-            folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
             let unfinished: Vec<_> = manifests
                 .into_iter()
                 .filter(|manifest| needs_session(manifest, &folder))

@@ -19,8 +19,7 @@ use crate::{MANIFEST_VERSION, Manifest, RecordingState};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// `manifest`, `log`, `torn_tail`, `output`, `object`, `description`, `index`, `socket` or
-    /// `orphan`.
+    /// `manifest`, `log`, `torn_tail`, `output`, `object`, `description`, `index` or `socket`.
     pub code: &'static str,
     pub path: PathBuf,
     /// What is wrong, and the way out.
@@ -41,6 +40,8 @@ pub struct CheckReport {
     /// Stored files whose SHA-256 was computed.
     pub objects: usize,
     pub findings: Vec<Finding>,
+    /// What belongs to no recording, which is no fault: [`super::Survey`] tells it.
+    pub orphans: usize,
     /// What could not be looked at, and why.
     pub left_out: Vec<String>,
 }
@@ -266,13 +267,12 @@ impl Upkeep {
     }
 
     fn check_orphans(&self, report: &mut CheckReport) -> io::Result<()> {
-        for orphan in self.survey()?.orphans {
-            let is_dead_socket =
-                orphan.kind == OrphanKind::Socket && UnixStream::connect(&orphan.path).is_err();
-            let what = format!("{} of no recording: {}", orphan.kind.name(), orphan.detail);
-            match is_dead_socket {
-                true => report.find_repairable("socket", &orphan.path, what, "remove it"),
-                false => report.find("orphan", &orphan.path, what),
+        let survey = self.survey()?;
+        report.orphans = survey.orphans.len();
+        for orphan in survey.orphans {
+            if orphan.kind == OrphanKind::Socket && UnixStream::connect(&orphan.path).is_err() {
+                let message = "nobody listens at it, and it belongs to no recording";
+                report.find_repairable("socket", &orphan.path, message, "remove it");
             }
         }
         Ok(())
