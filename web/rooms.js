@@ -5,7 +5,10 @@ import { element, reconcile, say, show } from "./elements.js";
 import { duration, listing } from "./format.js";
 
 /** States of a recording that takes in media. */
-const LIVE = ["starting", "active", "interrupted"];
+const LIVE = ["starting", "active", "paused", "interrupted"];
+
+/** What a recording does that takes in nothing. */
+const STATES = { paused: "Paused", interrupted: "Interrupted" };
 
 /** What a track is called, by its source. */
 const TRACKS = {
@@ -103,7 +106,10 @@ function card(first, refresh) {
 
   let began = null;
   child.tick = () => {
-    if (room.recording) say(live, liveText(room.recording.state, Date.now() - began));
+    if (!room.recording) return;
+    const { state, durationMs } = room.recording;
+    const length = state === "paused" ? (durationMs ?? 0) : Date.now() - began;
+    say(live, liveText(state, length));
   };
   child.update = (next) => {
     room = next;
@@ -120,8 +126,7 @@ function card(first, refresh) {
 
 function liveText(state, milliseconds) {
   if (state === "starting") return "Starting";
-  const length = duration(milliseconds / 1_000);
-  return state === "interrupted" ? `Interrupted, ${length}` : `Recording, ${length}`;
+  return `${STATES[state] ?? "Recording"}, ${duration(milliseconds / 1_000)}`;
 }
 
 function showPeople(list, participants) {

@@ -34,7 +34,7 @@ pub struct Manifest {
     /// When recording time began.
     #[serde(default)]
     pub started_at: Option<i64>,
-    /// When the log was sealed.
+    /// When the log was sealed, or last written if it never was.
     #[serde(default)]
     pub ended_at: Option<i64>,
     /// When the file was delivered.

@@ -53,6 +53,16 @@ pub fn routes(app: &mut ServiceConfig) {
             "POST, OPTIONS",
         ))
         .service(resource(
+            &["/recordings/pause"],
+            [web::post().to(clients::pause)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings/resume"],
+            [web::post().to(clients::resume)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
             &["/recordings", "/recordings/"],
             [web::get().to(clients::list)],
             "GET, OPTIONS",

@@ -4,8 +4,8 @@ use std::io;
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, ProcessUsage, Recorder,
-    RoomsError, SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, PauseError, ProcessUsage,
+    Recorder, RoomsError, SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::{RecordingMetadata, StoreError};
@@ -21,6 +21,13 @@ pub trait Recordings: Send + Sync {
         room_name: &str,
         source: Option<SourceKind>,
     ) -> Result<Manifest, StopError>;
+    /// Lets the live recording of a room pause, or go on; chosen as for a stop.
+    async fn set_paused(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+        paused: bool,
+    ) -> Result<Manifest, PauseError>;
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError>;
     async fn list(
         &self,
@@ -54,6 +61,15 @@ impl Recordings for Recorder {
         source: Option<SourceKind>,
     ) -> Result<Manifest, StopError> {
         self.stop(room_name, source).await
+    }
+
+    async fn set_paused(
+        &self,
+        room_name: &str,
+        source: Option<SourceKind>,
+        paused: bool,
+    ) -> Result<Manifest, PauseError> {
+        self.set_paused(room_name, source, paused).await
     }
 
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {

@@ -42,6 +42,34 @@ pub struct RecordingMetadata {
     /// Why the recording ended, in words of the control protocol.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end_reason: Option<String>,
+    /// Where not everything was captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+    /// Where it stood still on request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pauses: Vec<Pause>,
+}
+
+/// A stretch of a recording in which not everything was captured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Recording time, s.
+    pub from: f64,
+    /// Recording time, s.
+    pub to: f64,
+    /// In words of the control protocol.
+    pub reason: String,
+}
+
+/// A stretch of time that was left out on request. Recording time stands still meanwhile.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Recording time, s.
+    pub at: f64,
+    /// Unix ms.
+    pub from: i64,
+    /// Unix ms; none when the recording ended in the pause.
+    pub to: Option<i64>,
 }
 
 /// A stored object.

@@ -19,6 +19,11 @@ pub fn name(fields: &Map<String, Value>, field: &str) -> Result<Option<String>, 
     check_name(text, field).map(|text| text.map(str::to_owned))
 }
 
+/// As [`name`], for one that must be there.
+pub fn required_name(fields: &Map<String, Value>, field: &str) -> Result<String, Refusal> {
+    name(fields, field)?.ok_or_else(|| Refusal::invalid(format!("{field} is required")))
+}
+
 /// As [`name`], for a text that is there.
 pub fn check_name<'a>(text: &'a str, field: &str) -> Result<Option<&'a str>, Refusal> {
     if text.len() > LONGEST_NAME {

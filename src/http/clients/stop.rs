@@ -1,7 +1,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
-use tapedeck_actors::{RecordingState, StopError};
+use serde_json::{Value, json};
+use tapedeck_actors::{Manifest, RecordingState, StopError};
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
@@ -12,8 +12,7 @@ use super::{fields, view};
 /// `POST /recordings/stop`: answers with the finished recording, or with status `ending` when
 /// finishing takes longer than the stop time-out.
 pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpResponse, Refusal> {
-    let room_name = fields::name(&body.0, "roomName")?
-        .ok_or_else(|| Refusal::invalid("roomName is required"))?;
+    let room_name = fields::required_name(&body.0, "roomName")?;
     let source = fields::source(&body.0)?;
     let manifest = services
         .recordings
@@ -28,20 +27,43 @@ pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpRes
         let refusal = Refusal::internal(format!("The recording failed: {reason}"));
         return Err(refusal.recording_id(manifest.id));
     }
-    Ok(HttpResponse::Ok()
-        .json(json!({ "message": "Recording stopped", "recording": view::stopped(&manifest) })))
+    let mut recording = view::stopped(&manifest);
+    if !manifest.state.is_final() {
+        recording["pending"] = pending(&services, &manifest).await;
+    }
+    Ok(HttpResponse::Ok().json(json!({ "message": "Recording stopped", "recording": recording })))
+}
+
+/// What is left to do until the file is there.
+async fn pending(services: &Services, manifest: &Manifest) -> Value {
+    let live = services.recordings.live().await.unwrap_or_else(|reason| {
+        log::warn!("what is pending after a stop cannot be told: {reason}");
+        Vec::new()
+    });
+    let session = live
+        .into_iter()
+        .find(|session| session.manifest.id == manifest.id);
+    view::pending(
+        manifest,
+        session.and_then(|session| session.render).as_ref(),
+    )
 }
 
 fn refusal(error: StopError) -> Refusal {
     match error {
-        StopError::NotRecording => Refusal::new(
-            StatusCode::CONFLICT,
-            "not_recording",
-            "Recording not started for this room",
-        ),
+        StopError::NotRecording => not_recording(),
         StopError::Internal(reason) => {
             log::error!("a recording could not be stopped: {reason}");
             Refusal::internal(format!("Error stopping recording: {reason}"))
         }
     }
+}
+
+/// There is no live recording of the room.
+pub fn not_recording() -> Refusal {
+    Refusal::new(
+        StatusCode::CONFLICT,
+        "not_recording",
+        "Recording not started for this room",
+    )
 }

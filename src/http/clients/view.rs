@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tapedeck_actors::{Manifest, RecordingState};
+use tapedeck_pipelines::control::{Pause, RenderSnapshot};
 use tapedeck_storage::RecordingMetadata;
 
 /// A recording that has begun.
@@ -13,6 +14,29 @@ pub fn started(manifest: &Manifest) -> Value {
         "roomId": manifest.room_id,
         "startedAt": manifest.started_at,
     })
+}
+
+/// A recording that runs or is paused.
+pub fn live(manifest: &Manifest) -> Value {
+    let mut view = started(manifest);
+    view["status"] = json!(status(manifest.state));
+    let pauses: Vec<_> = manifest.pauses.iter().map(pause).collect();
+    view["pauses"] = json!(pauses);
+    view
+}
+
+fn pause(pause: &Pause) -> Value {
+    json!({ "at": seconds(pause.at_ms), "from": pause.from, "to": pause.to })
+}
+
+/// What a recording that was stopped waits for: how far `render` is behind, and whether its file is
+/// on its way into the store, with the trouble that this makes.
+pub fn pending(manifest: &Manifest, render: Option<&RenderSnapshot>) -> Value {
+    let is_rendered = manifest.file.is_some();
+    let lag = render
+        .filter(|_| !is_rendered)
+        .map(|render| seconds(render.lag_ms));
+    json!({ "renderLag": lag, "upload": is_rendered, "trouble": manifest.error })
 }
 
 /// A recording that was told to stop. While its file is in the making, `status` is `ending` and
@@ -45,6 +69,8 @@ pub fn delivered(recording: &RecordingMetadata) -> Value {
         "duration": recording.duration,
         "size": recording.size,
         "status": status(state),
+        "gaps": recording.gaps,
+        "pauses": recording.pauses,
     });
     if let Some(metadata) = &recording.metadata {
         view["metadata"] = metadata.clone();
@@ -59,8 +85,12 @@ pub fn duration_seconds(manifest: &Manifest) -> Option<f64> {
         (None, Some(started), Some(ended)) => u64::try_from(ended - started).ok()?,
         _ => return None,
     };
-    #[allow(clippy::cast_precision_loss, reason = "no recording is 2^53 ms long")]
-    Some(milliseconds as f64 / 1_000.0)
+    Some(seconds(milliseconds))
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no recording is 2^53 ms long")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1_000.0
 }
 
 /// The state in a client's words: what follows the end of capture is `ending` to it.

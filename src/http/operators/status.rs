@@ -39,7 +39,19 @@ fn session(session: &LiveSession) -> Value {
     if let (Value::Null, Some(capture)) = (&view["durationMs"], &session.capture) {
         view["durationMs"] = json!(capture.duration_ms);
     }
+    if let Some(capture) = session
+        .capture
+        .as_ref()
+        .filter(|capture| !capture.gaps.is_empty())
+    {
+        // Newer than those of the manifest.
+        view["gaps"] = view::gaps(&capture.gaps);
+    }
     view["capture"] = camel_case(&session.capture);
+    if let Some(capture) = view["capture"].as_object_mut() {
+        capture.remove("gaps");
+        capture.remove("pauses");
+    }
     view["render"] = camel_case(&session.render);
     if let Some(output) = view["render"]
         .get_mut("output")

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 use tapedeck_actors::{Manifest, RecordingState};
+use tapedeck_pipelines::control::{Gap, Pause};
 
 use super::case::camel_case;
 
@@ -23,6 +24,9 @@ pub fn recording(manifest: &Manifest) -> Value {
         "endReason": manifest.end_reason,
         "error": manifest.error,
         "warnings": manifest.warnings,
+        "gaps": gaps(&manifest.gaps),
+        "pauses": pauses(&manifest.pauses),
+        "restarts": camel_case(&manifest.restarts),
         "createdAtMs": manifest.created_at,
         "startedAtMs": manifest.started_at,
         "endedAtMs": manifest.ended_at,
@@ -34,6 +38,19 @@ pub fn recording(manifest: &Manifest) -> Value {
         "metadata": manifest.metadata,
         "output": camel_case(output),
     })
+}
+
+/// In recording time.
+pub fn gaps(gaps: &[Gap]) -> Value {
+    camel_case(&gaps)
+}
+
+/// `atMs` is recording time, the others are Unix ms.
+pub fn pauses(pauses: &[Pause]) -> Value {
+    let shown = pauses
+        .iter()
+        .map(|pause| json!({ "atMs": pause.at_ms, "fromMs": pause.from, "toMs": pause.to }));
+    shown.collect()
 }
 
 /// The state in LiveKit's words.

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, ProcessUsage, RecordingState,
-    RoomError, RoomsError, SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, PauseError, ProcessUsage,
+    RecordingState, RoomError, RoomsError, SourceKind, StartError, StartRequest, StopError,
 };
 use tapedeck_pipelines::control::{
-    CaptureSnapshot, OutputFile, ParticipantStatus, RoomStatus, TrackStatus, WhipAnswer,
-    WhipRequest,
+    CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
+    WhipAnswer, WhipRequest,
 };
 use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
 
@@ -29,6 +29,8 @@ pub struct FakeRecorder {
     pub requests: Mutex<Vec<StartRequest>>,
     /// What the next start fails with.
     pub start_error: Mutex<Option<StartError>>,
+    /// What the next pause fails with.
+    pub pause_error: Mutex<Option<PauseError>>,
     /// The state in which a stop leaves the recording, `Complete` unless set.
     pub stopped_state: Mutex<Option<RecordingState>>,
     pub listed: Mutex<Vec<(ListFilter, Option<String>, usize)>>,
@@ -81,6 +83,8 @@ pub fn metadata(id: &str, started_at: i64) -> RecordingMetadata {
         sha256: None,
         metadata: None,
         end_reason: Some("stopped".into()),
+        gaps: Vec::new(),
+        pauses: Vec::new(),
     }
 }
 
@@ -129,10 +133,37 @@ impl Recordings for FakeRecorder {
                     ..OutputFile::default()
                 });
             }
+            RecordingState::Ending => *self.live.lock().unwrap() = Some(stopped.clone()),
             RecordingState::Failed => stopped.error = Some("the disk is full".into()),
             _ => {}
         }
         Ok(stopped)
+    }
+
+    async fn set_paused(
+        &self,
+        room_name: &str,
+        _: Option<SourceKind>,
+        paused: bool,
+    ) -> Result<Manifest, PauseError> {
+        if let Some(error) = self.pause_error.lock().unwrap().take() {
+            return Err(error);
+        }
+        let mut live = self.live.lock().unwrap();
+        let manifest = live.as_mut().filter(|_| room_name == ROOM);
+        let manifest = manifest.ok_or(PauseError::NotRecording)?;
+        if paused {
+            manifest.state = RecordingState::Paused;
+            manifest.pauses.push(Pause {
+                at_ms: 2_500,
+                from: 1_763_765_610_500,
+                to: None,
+            });
+        } else {
+            manifest.state = RecordingState::Active;
+            manifest.pauses.last_mut().unwrap().to = Some(1_763_765_620_500);
+        }
+        Ok(manifest.clone())
     }
 
     async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {
@@ -186,7 +217,10 @@ impl Recordings for FakeRecorder {
             .map(|manifest| LiveSession {
                 manifest,
                 capture: Some(capture.clone()),
-                render: None,
+                render: Some(RenderSnapshot {
+                    lag_ms: 7_500,
+                    ..RenderSnapshot::default()
+                }),
                 processes: Vec::new(),
             })
             .collect())

@@ -1,7 +1,9 @@
 use serde_json::json;
-use tapedeck_actors::{DiskSpace, ListFilter, RecordingState, RoomError, SourceKind, StartError};
+use tapedeck_actors::{
+    DiskSpace, ListFilter, PauseError, RecordingState, RoomError, SourceKind, StartError,
+};
 
-use super::fakes::{ROOM, metadata};
+use super::fakes::{ROOM, manifest, metadata};
 use super::*;
 
 #[actix_web::test]
@@ -95,6 +97,80 @@ async fn a_stop_that_takes_long_says_ending() {
     assert_eq!(recording["status"], "ending");
     assert_eq!(recording["duration"], 12.345);
     assert_eq!(recording["size"], json!(null));
+}
+
+#[actix_web::test]
+async fn a_stop_tells_what_is_pending() {
+    let server = Server::default();
+    let mut told = Vec::new();
+    for state in [RecordingState::Ending, RecordingState::Uploading] {
+        *server.recorder.stopped_state.lock().unwrap() = Some(state);
+        *server.recorder.live.lock().unwrap() = Some(manifest(RecordingState::Active));
+        let stopped = server
+            .post("/recordings/stop", json!({"roomName": ROOM}))
+            .await;
+        told.push(stopped.json()["recording"]["pending"].clone());
+    }
+    assert_eq!(
+        told[0],
+        json!({"renderLag": 7.5, "upload": false, "trouble": null})
+    );
+    assert_eq!(told[1]["renderLag"], json!(null), "no render is told of");
+}
+
+#[actix_web::test]
+async fn a_recording_is_paused_and_resumed() {
+    let server = Server::default();
+    let room = json!({"roomName": ROOM});
+    let nothing = server.post("/recordings/pause", room.clone()).await;
+    assert_eq!(
+        (nothing.status, nothing.error_message().as_str()),
+        (409, "Recording not started for this room")
+    );
+    server.post("/recordings/start", room.clone()).await;
+    let paused = server.post("/recordings/pause", room.clone()).await;
+    assert_eq!(
+        paused.json(),
+        json!({"message": "Recording paused", "recording": {
+            "id": "EG_0123456789ab", "name": "studio-2026-11-21T225328-RM_1.mp4",
+            "roomName": ROOM, "roomId": "RM_1", "startedAt": 1_763_765_608_000_i64,
+            "status": "paused",
+            "pauses": [{"at": 2.5, "from": 1_763_765_610_500_i64, "to": null}]
+        }})
+    );
+    let status = server.get("/status").await.json();
+    let session = &status["sessions"][0];
+    assert_eq!(session["state"], "paused");
+    assert_eq!(
+        session["pauses"],
+        json!([{"atMs": 2_500, "fromMs": 1_763_765_610_500_i64, "toMs": null}])
+    );
+    assert_eq!(session["restarts"]["capture"], 0);
+
+    let resumed = server.post("/recordings/resume", room).await;
+    assert_eq!(resumed.json()["message"], "Recording resumed");
+    assert_eq!(resumed.json()["recording"]["status"], "active");
+
+    for path in ["/recordings/pause", "/recordings/resume"] {
+        let refused = server.post(path, json!({})).await;
+        assert_eq!(
+            (refused.status, refused.error_message().as_str()),
+            (400, "roomName is required")
+        );
+        assert_eq!(server.get(path).await.status, 405);
+    }
+    for (error, status) in [
+        (PauseError::Pending, 503),
+        (PauseError::Overtaken, 409),
+        (PauseError::Refused("x".into()), 409),
+        (PauseError::Internal("x".into()), 500),
+    ] {
+        *server.recorder.pause_error.lock().unwrap() = Some(error.clone());
+        let answer = server
+            .post("/recordings/pause", json!({"roomName": ROOM}))
+            .await;
+        assert_eq!(answer.status, status, "{error:?}");
+    }
 }
 
 #[actix_web::test]

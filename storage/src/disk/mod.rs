@@ -340,5 +340,7 @@ fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
         sha256: None,
         metadata: None,
         end_reason: None,
+        gaps: Vec::new(),
+        pauses: Vec::new(),
     })
 }

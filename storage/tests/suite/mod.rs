@@ -22,6 +22,8 @@ pub fn metadata(name: &str, content: &[u8]) -> RecordingMetadata {
         sha256: Some(sha256),
         metadata: Some(serde_json::json!({"case": 7})),
         end_reason: Some("stopped".into()),
+        gaps: Vec::new(),
+        pauses: Vec::new(),
     }
 }
 

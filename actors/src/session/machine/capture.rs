@@ -21,6 +21,8 @@ pub struct Capture {
     losses: u32,
     /// Recording time when this process was first heard to record, and last, ms.
     heard_ms: Option<(u64, u64)>,
+    /// Recording time as it was last told, ms.
+    pub told_ms: Option<u64>,
     /// Why the process, which is about to end, could not go on.
     pub failure: Option<Failure>,
     /// Looks at the room in a row that did not find it.
@@ -86,6 +88,7 @@ impl Capture {
     fn heard(&mut self, duration_ms: u64) {
         let first = self.heard_ms.map_or(duration_ms, |(first, _)| first);
         self.heard_ms = Some((first, duration_ms));
+        self.told_ms = Some(duration_ms);
     }
 
     /// Counts a loss; tells how many there were in a row.
@@ -104,6 +107,7 @@ impl Capture {
             phase: self.phase,
             losses: self.losses,
             heard_ms: self.heard_ms,
+            told_ms: self.told_ms,
             ..Self::default()
         };
     }

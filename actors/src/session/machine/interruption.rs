@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tapedeck_pipelines::control::{Command, EndReason, Failure, FailureKind, Role};
+use tapedeck_pipelines::control::{Command, EndReason, Failure, FailureKind, Gap, Role};
 
 use super::capture::Phase;
 use super::{Action, Machine, REACTION_TIME, Timer};
@@ -232,6 +232,7 @@ impl Machine {
             ),
         );
         let ended_at = self.capture.lost_at.unwrap_or(now);
+        self.note_missing_end(ended_at, now);
         let mut actions = self.sealed(Some(reason), ended_at);
         if self.render.runs() {
             actions.push(Action::Tell(Role::Render, Command::Finish));
@@ -240,6 +241,40 @@ impl Machine {
             self.capture.phase = Phase::Idle;
         }
         actions
+    }
+
+    /// Tells what is missing between the loss of capture and the end as a gap, unless nobody knows
+    /// how long there was something to capture.
+    fn note_missing_end(&mut self, lost_at: i64, now: i64) {
+        let is_paused = self.manifest.pauses.last();
+        let is_paused = is_paused.is_some_and(|pause| pause.to.is_none());
+        if is_paused
+            || self.manifest.state != RecordingState::Interrupted
+            || self.is_another_meeting(now)
+        {
+            return;
+        }
+        let by_wall = u64::try_from(self.recorded_by(lost_at)).unwrap_or(0);
+        // The clock may have been set meanwhile; capture tells its time once a second.
+        let from_ms = match self.capture.told_ms {
+            Some(told_ms) => by_wall.clamp(told_ms, told_ms + 1_500),
+            None => by_wall,
+        };
+        self.manifest.gaps.push(Gap {
+            from_ms,
+            to_ms: from_ms + u64::try_from(now - lost_at).unwrap_or(0),
+            reason: "capture_lost".into(),
+        });
+    }
+
+    /// Recording time at a moment, by the wall clock, ms.
+    fn recorded_by(&self, at: i64) -> i64 {
+        let manifest = &self.manifest;
+        let pauses = manifest.pauses.iter();
+        let paused: i64 = pauses
+            .map(|pause| pause.to.unwrap_or(at) - pause.from)
+            .sum();
+        at - manifest.started_at.unwrap_or(at) - paused
     }
 
     pub(super) fn count_restart(&mut self, role: Role, reason: &str, now: i64) {
@@ -257,14 +292,8 @@ impl Machine {
 
     /// Whether the recording is as long as it may become, with the time in which it was lost.
     fn is_over_long(&self, now: i64) -> bool {
-        let manifest = &self.manifest;
-        let paused: i64 = manifest
-            .pauses
-            .iter()
-            .map(|pause| pause.to.unwrap_or(now) - pause.from)
-            .sum();
-        let recorded = now - manifest.started_at.unwrap_or(now) - paused;
-        u64::try_from(recorded).is_ok_and(|recorded| recorded >= manifest.max_duration_ms)
+        let recorded = u64::try_from(self.recorded_by(now));
+        recorded.is_ok_and(|recorded| recorded >= self.manifest.max_duration_ms)
     }
 
     fn is_another_meeting(&self, now: i64) -> bool {

@@ -1,6 +1,6 @@
 //! The way of the finished file into the store.
 
-use tapedeck_pipelines::control::EndReason;
+use tapedeck_pipelines::control::{EndReason, Gap, Pause};
 use tapedeck_storage::RecordingMetadata;
 
 use super::{Action, Machine};
@@ -51,17 +51,39 @@ impl Machine {
             room_name: manifest.room_name.clone(),
             room_id: manifest.room_id.clone(),
             started_at: manifest.started_at.unwrap_or(manifest.created_at),
-            duration: file.duration_ms as f64 / 1_000.0,
+            duration: seconds(file.duration_ms),
             size: file.size_bytes,
             sha256: Some(file.sha256.clone()),
             metadata: manifest.metadata.clone(),
             end_reason: manifest.end_reason.and_then(word),
+            gaps: manifest.gaps.iter().map(gap).collect(),
+            pauses: manifest.pauses.iter().map(pause).collect(),
         };
         vec![Action::Upload {
             path: file.path.clone(),
             metadata: Box::new(metadata),
         }]
     }
+}
+
+fn gap(gap: &Gap) -> tapedeck_storage::Gap {
+    tapedeck_storage::Gap {
+        from: seconds(gap.from_ms),
+        to: seconds(gap.to_ms),
+        reason: gap.reason.clone(),
+    }
+}
+
+fn pause(pause: &Pause) -> tapedeck_storage::Pause {
+    tapedeck_storage::Pause {
+        at: seconds(pause.at_ms),
+        from: pause.from,
+        to: pause.to,
+    }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1_000.0
 }
 
 /// A reason in the words of the control protocol.

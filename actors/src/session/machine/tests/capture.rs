@@ -226,10 +226,20 @@ fn a_suspended_capture_is_not_started_into_the_end_of_its_server() {
 #[test]
 fn a_stop_ends_an_interrupted_recording_with_what_there_is() {
     // Nothing runs.
-    let mut machine = interrupted();
-    let actions = machine.step(Event::StopRequested, NOW);
+    let mut machine = active();
+    machine.step(recorded(CaptureState::Recording, 46_500), NOW);
+    machine.step(gone(Role::Capture), NOW);
+    let actions = machine.step(Event::StopRequested, NOW + 2_000);
     assert!(!machine.manifest().is_live());
     assert_eq!(machine.manifest().end_reason, Some(EndReason::Stopped));
+    let gap = &machine.manifest().gaps[0];
+    // It was stopped 2 s after it was lost, at 47 s of recording time.
+    assert_eq!((gap.from_ms, gap.to_ms), (47_000, 49_000));
+    assert_eq!(
+        machine.manifest().ended_at,
+        Some(NOW),
+        "as long as the file"
+    );
     assert!(actions.contains(&Action::CancelTimer(Timer::CaptureRestart)));
     let late = machine.step(Event::RoomFound("RM_seen".into()), NOW);
     assert!(!late.contains(&Action::SpawnCapture));
