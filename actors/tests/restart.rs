@@ -244,6 +244,56 @@ async fn an_index_that_does_not_open_is_made_anew() {
 }
 
 #[actix_rt::test]
+async fn an_index_that_disagrees_with_the_folders_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for room in ["first+room-ends", "second+room-ends"] {
+        let mut server = Server::start(&data).await;
+        server.say(&format!("start {room}")).await;
+        server.line().await;
+        wait_until("it is complete", async || {
+            let all = manifests(&data);
+            let of_room = all.iter().find(|manifest| manifest.room_name == room)?;
+            (of_room.state == RecordingState::Complete).then_some(())
+        })
+        .await;
+        server.kill().await;
+        let (index, kept) = (data.join("index"), folder.path().join("kept"));
+        if room.starts_with("first") {
+            copy_files(&index, &kept);
+        } else {
+            // Of a time when there was only the first, whose folder is gone since.
+            std::fs::remove_dir_all(&index).unwrap();
+            copy_files(&kept, &index);
+            let first = manifests(&data)
+                .into_iter()
+                .find(|manifest| manifest.room_name != room);
+            std::fs::remove_dir_all(data.join("work").join(first.unwrap().id)).unwrap();
+        }
+    }
+    let (recorder, _) = next_server(&data).await;
+    let page = recorder.list(ListFilter::default(), None, 9).await.unwrap();
+    let rooms: Vec<_> = page
+        .recordings
+        .iter()
+        .map(|manifest| manifest.room_name.as_str())
+        .collect();
+    assert_eq!(rooms, ["second+room-ends"]);
+}
+
+/// Copies the files of a folder and of those in it.
+fn copy_files(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for name in names(from) {
+        let (from, to) = (from.join(&name), to.join(&name));
+        match from.is_dir() {
+            true => copy_files(&from, &to),
+            false => drop(std::fs::copy(from, to).unwrap()),
+        }
+    }
+}
+
+#[actix_rt::test]
 async fn a_folder_without_a_manifest_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
