@@ -17,6 +17,9 @@ use super::told::Told;
 use super::track::{Logged, Track};
 use super::tracks::Tracks;
 
+/// A stall of less recording time is none, ns.
+const LEAST_STALL_NS: u64 = 500_000_000;
+
 /// What else has to be done about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reaction {
@@ -175,10 +178,12 @@ impl Recorder {
 
     /// The process could not run since then: what came meanwhile may have found no room to wait.
     pub fn stalled(&mut self, since: Instant, now: Moment, sink: &mut impl RecordSink) {
-        if self.paused {
+        let from_ns = self.clock.at(since);
+        // Recording time stood still meanwhile, up to now or until just now.
+        if self.paused || now.time_ns.saturating_sub(from_ns) < LEAST_STALL_NS {
             return;
         }
-        let told = gap(self.clock.at(since), now.time_ns, "stalled");
+        let told = gap(from_ns, now.time_ns, "stalled");
         self.tell(told, now, sink);
     }
 

@@ -2,6 +2,7 @@ use serde_json::json;
 use tapedeck_actors::{
     DiskSpace, ListFilter, PauseError, RecordingState, RoomError, SourceKind, StartError,
 };
+use tapedeck_storage::{Gap, Pause};
 
 use super::fakes::{ROOM, manifest, metadata};
 use super::*;
@@ -254,6 +255,16 @@ async fn finished_recordings_are_listed_with_filters() {
     let mut limited = metadata("EG_2", 2);
     limited.end_reason = Some("max_duration".into());
     limited.metadata = Some(json!("mine"));
+    limited.gaps.push(Gap {
+        from: 2.5,
+        to: 4.0,
+        reason: "capture_restarted".into(),
+    });
+    limited.pauses.push(Pause {
+        at: 5.0,
+        from: 7_000,
+        to: None,
+    });
     let recorder = FakeRecorder {
         delivered: vec![limited, metadata("EG_1", 1)],
         ..FakeRecorder::default()
@@ -267,9 +278,12 @@ async fn finished_recordings_are_listed_with_filters() {
         listed.json(),
         json!({"recordings": [
             {"id": "EG_2", "name": "studio-EG_2.mp4", "roomName": ROOM, "roomId": "RM_1", "startedAt": 2,
-             "duration": 12.345, "size": 1_000, "status": "limit_reached", "metadata": "mine"},
+             "duration": 12.345, "size": 1_000, "status": "limit_reached", "metadata": "mine",
+             "gaps": [{"from": 2.5, "to": 4.0, "reason": "capture_restarted"}],
+             "pauses": [{"at": 5.0, "from": 7_000, "to": null}]},
             {"id": "EG_1", "name": "studio-EG_1.mp4", "roomName": ROOM, "roomId": "RM_1", "startedAt": 1,
-             "duration": 12.345, "size": 1_000, "status": "complete"},
+             "duration": 12.345, "size": 1_000, "status": "complete",
+             "gaps": [], "pauses": []},
         ]})
     );
     let (
