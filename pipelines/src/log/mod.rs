@@ -23,6 +23,7 @@ pub use format::{
 pub use inspect::*;
 pub use reader::*;
 pub use record::*;
+pub use tail::last_time_ns;
 pub use writer::*;
 
 /// Why a log could not be read or written.

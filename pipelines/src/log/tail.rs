@@ -17,6 +17,17 @@ pub(super) struct Tail {
     pub last: Option<(u64, i64)>,
 }
 
+/// Recording time of the last record of the log in `folder`, ns; 0 when there is none. Reads one
+/// segment, as a rule.
+///
+/// # Errors
+/// As [`LogReader::open`].
+pub fn last_time_ns(folder: &Path) -> Result<u64, LogError> {
+    let mut reader = LogReader::open(folder)?;
+    let tail = find_tail(folder, &mut reader)?;
+    Ok(tail.last.map_or(0, |(time_ns, _)| time_ns))
+}
+
 /// Reads the last segment, and those before it only as far as the last time needs.
 pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, LogError> {
     let numbers = segment_numbers(folder)?;

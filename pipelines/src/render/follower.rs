@@ -1,12 +1,12 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::RenderControl;
 use super::leaps::Leaps;
 use super::timeline::{Absences, Notice};
 use crate::job::GapStyle;
-use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record};
+use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record, last_time_ns};
 use crate::process::now_wall_ns;
 
 /// How long to wait for a log that is not there yet before looking again.
@@ -14,10 +14,15 @@ const POLL: Duration = Duration::from_millis(30);
 /// How long to wait at the live edge before looking again. Several pictures at a time are cheaper
 /// than one by one: caches stay warm and threads wake seldom.
 const EDGE_WAIT: Duration = Duration::from_millis(200);
+/// A render further behind than this looks where the log ends, ns.
+const BEHIND_NS: i64 = 5_000_000_000;
+/// How often.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Reads the log as far as it is asked to, waiting for capture where it must. What it hands over
 /// is in file time.
 pub struct Follower<'a> {
+    folder: PathBuf,
     reader: LogReader,
     control: &'a RenderControl,
     log_is_final: bool,
@@ -29,6 +34,8 @@ pub struct Follower<'a> {
     paused: bool,
     newest_ns: u64,
     newest_wall_ns: i64,
+    /// File time of the log's end, and when it was looked for.
+    looked: Option<(u64, Instant)>,
     end_ns: Option<u64>,
 }
 
@@ -48,6 +55,7 @@ impl<'a> Follower<'a> {
             }
         };
         Ok(Self {
+            folder: folder.into(),
             reader,
             control,
             log_is_final,
@@ -57,6 +65,7 @@ impl<'a> Follower<'a> {
             paused: false,
             newest_ns: 0,
             newest_wall_ns: now_wall_ns(),
+            looked: None,
             end_ns: None,
         })
     }
@@ -124,16 +133,36 @@ impl<'a> Follower<'a> {
         self.newest_ns
     }
 
-    /// File time of the live edge, ns: of the present while the log grows, else of the newest
-    /// record read.
-    pub fn edge_ns(&self) -> u64 {
-        let ended = self.log_is_final || self.end_ns.is_some() || self.control.finish_requested();
-        if ended || self.paused {
+    /// File time up to which there is something to be rendered, ns: the present while the log
+    /// grows, else the log's end.
+    pub fn edge_ns(&mut self) -> u64 {
+        if self.end_ns.is_some() {
             return self.newest_ns;
         }
         let since = now_wall_ns().saturating_sub(self.newest_wall_ns);
+        let is_final = self.log_is_final || self.control.finish_requested();
+        if is_final || since > BEHIND_NS {
+            return self.log_end_ns();
+        }
+        let since = if self.paused { 0 } else { since };
         self.newest_ns
             .saturating_add(u64::try_from(since).unwrap_or(0))
+    }
+
+    /// File time of the log's end as of late, ns.
+    fn log_end_ns(&mut self) -> u64 {
+        let known = self
+            .looked
+            .filter(|(_, at)| at.elapsed() < LOOK_INTERVAL)
+            .map(|(end_ns, _)| end_ns);
+        let end_ns = known.unwrap_or_else(|| {
+            // What cannot be read will be told when it is its turn.
+            let end_ns = last_time_ns(&self.folder).unwrap_or(0);
+            let end_ns = self.leaps.file_ns(end_ns);
+            self.looked = Some((end_ns, Instant::now()));
+            end_ns
+        });
+        end_ns.max(self.newest_ns)
     }
 
     /// Which log it is: the recording, and when its time began, Unix ns.
@@ -144,5 +173,25 @@ impl<'a> Follower<'a> {
     /// What could not be read.
     pub fn damage(&self) -> &[Damage] {
         self.reader.damage()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::testing::RoomLog;
+
+    #[test]
+    fn a_render_that_is_behind_knows_how_far() {
+        let folder = tempfile::tempdir().unwrap();
+        RoomLog::new().write(folder.path(), 90_000);
+        for log_is_final in [false, true] {
+            let control = RenderControl::default();
+            let log = folder.path().join("log");
+            let mut follower =
+                Follower::open(&log, &control, log_is_final, GapStyle::Notice).unwrap();
+            follower.read_until(20_000_000_000, |_| {}).unwrap();
+            assert_eq!(follower.edge_ns(), 90_000_000_000);
+        }
     }
 }

@@ -24,6 +24,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod warnings;
 
 pub use control::RenderControl;
 pub use process::run_job;

@@ -8,18 +8,17 @@ use super::picture::{Compositor, VideoTrack};
 use super::room::Room;
 use super::seam::Seam;
 use super::sound::{LOOKAHEAD, Limiter, RATE, Stereo};
-use super::timeline::{Rhythm, SLOTS_PER_PICTURE};
+use super::timeline::{Placing, Rhythm, SLOTS_PER_PICTURE};
+use super::warnings::{warn_decoder, warn_left_out, warn_too_large, warn_unsupported};
 use super::{RenderControl, RenderError};
 use crate::control::RenderState;
 use crate::job::RenderJob;
-use crate::log::{TrackInfo, TrackKind, TrackNumber};
 
 /// How far sound is ahead of the picture on the way to the encoders, ns. The muxer waits for both:
 /// without a lead it can wait for sound while the pictures wait for it.
 const SOUND_LEAD_NS: u64 = 100_000_000;
 /// How long a decoder may take for what one picture needs before it is given up.
 const DECODER_PATIENCE: Duration = Duration::from_secs(20);
-
 /// How long before the place where a render goes on sound is decoded and mixed, so that decoders
 /// and limiter are in the state in which they would be, samples.
 const SOUND_APPROACH: u64 = 2 * RATE;
@@ -265,17 +264,16 @@ impl<'a> Session<'a> {
         let due = self.rhythm.due(slot);
         let passed = self.passes_over(slot);
         let goes_on = self.seam.as_ref().is_some_and(|seam| seam.slot == slot);
-        if goes_on {
-            self.catch_up();
-        }
+        // What was passed over and the next pictures need.
+        while goes_on && self.decode(|track, _| track.catch_up()) {}
         let mut changed = goes_on || self.rearranged && self.rhythm.permitted(slot);
         if changed || due || self.would_miss_one(slot) {
             self.rearranged = false;
-            let until = now + self.rhythm.reach_ns();
+            let until = i64::try_from(now + self.rhythm.reach_ns()).unwrap_or(i64::MAX);
             if passed {
-                self.pass_over(until);
+                self.decode(|track, placing| track.skip(until, placing));
             } else {
-                self.decode(until);
+                self.decode(|track, placing| track.due(until, placing));
                 let room = &self.room;
                 changed |= self.compositor.draw(|track| room.picture(track))?;
             }
@@ -341,39 +339,20 @@ impl<'a> Session<'a> {
         missed
     }
 
-    /// Decodes what is due by a point of recording time.
-    fn decode(&mut self, until_ns: u64) {
-        let until = i64::try_from(until_ns).unwrap_or(i64::MAX);
-        let control = self.control;
-        let (mut tasks, mut numbers): (Vec<Task>, Vec<_>) = (Vec::new(), Vec::new());
-        self.room.each_video(|number, track, placing| {
-            match track.due(until, placing) {
-                Ok(Some(task)) => {
-                    tasks.push(task);
-                    numbers.push(number);
-                }
-                Ok(None) => {}
-                Err(error) => warn_decoder(control, track.info(), &error),
-            }
-            let left_out = track.take_left_out();
-            warn_left_out(control, track.info(), left_out);
-            warn_too_large(control, track);
-        });
-        self.decode_video(numbers, tasks);
-    }
-
     /// Whether the picture of a slot is an earlier render's.
     fn passes_over(&self, slot: u64) -> bool {
         self.seam.as_ref().is_some_and(|seam| slot < seam.slot)
     }
 
-    /// Passes over what is due by a point of file time.
-    fn pass_over(&mut self, until_ns: u64) {
-        let until = i64::try_from(until_ns).unwrap_or(i64::MAX);
+    /// Decodes what `due` asks for of each video track. Returns whether there was anything.
+    fn decode(
+        &mut self,
+        mut due: impl FnMut(&mut VideoTrack, Placing) -> Result<Option<Task>, DecodeError>,
+    ) -> bool {
         let control = self.control;
         let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
         self.room.each_video(|number, track, placing| {
-            match track.skip(until, placing) {
+            match due(track, placing) {
                 Ok(task) => {
                     numbers.extend(task.iter().map(|_| number));
                     tasks.extend(task);
@@ -382,42 +361,20 @@ impl<'a> Session<'a> {
             }
             let left_out = track.take_left_out();
             warn_left_out(control, track.info(), left_out);
-            warn_too_large(control, track);
+            let too_large = track.take_too_large();
+            warn_too_large(control, track.info(), too_large);
         });
-        self.decode_video(numbers, tasks);
-    }
-
-    /// Decodes what was passed over and the next pictures need.
-    fn catch_up(&mut self) {
-        let control = self.control;
-        loop {
-            let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
-            self.room
-                .each_video(|number, track, _| match track.catch_up() {
-                    Ok(task) => {
-                        numbers.extend(task.iter().map(|_| number));
-                        tasks.extend(task);
-                    }
-                    Err(error) => warn_decoder(control, track.info(), &error),
-                });
-            if tasks.is_empty() {
-                return;
-            }
-            self.decode_video(numbers, tasks);
-        }
-    }
-
-    fn decode_video(&mut self, numbers: Vec<TrackNumber>, tasks: Vec<Task>) {
-        for (number, outcome) in numbers.into_iter().zip(self.worker.run(tasks)) {
+        for (&number, outcome) in numbers.iter().zip(self.worker.run(tasks)) {
             if let Some(track) = self.room.video.get_mut(&number)
                 && let Some(error) = track.decoded(outcome)
             {
                 warn_decoder(self.control, track.info(), &error);
             }
         }
+        !numbers.is_empty()
     }
 
-    fn tell(&self, position_ns: u64) {
+    fn tell(&mut self, position_ns: u64) {
         let position_ns = position_ns.max(self.seam_ns().unwrap_or(0));
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
@@ -443,52 +400,4 @@ fn identity(job: &RenderJob, (recording, started_wall_ns): (&str, i64)) -> Ident
         job.gaps,
         job.lag_ms
     ))
-}
-
-fn warn_too_large(control: &RenderControl, track: &mut VideoTrack) {
-    if let Some((width, height)) = track.take_too_large() {
-        let message = format!(
-            "{}: a picture of {width}x{height} pixels was left out",
-            track.info().id
-        );
-        control.warn("frame_too_large", &track.info().id, message);
-    }
-}
-
-fn warn_left_out(control: &RenderControl, info: &TrackInfo, from_ns: Option<i64>) {
-    if let Some(from_ns) = from_ns {
-        let message = format!(
-            "{} of {} is left out from {:.1} s on: the render died twice of decoding it there; the \
-             capture log has it",
-            info.id,
-            info.participant,
-            from_ns as f64 / 1e9
-        );
-        control.warn("track_left_out", &info.id, message);
-    }
-}
-
-fn warn_unsupported(control: &RenderControl, info: &TrackInfo) {
-    let instead = match info.kind {
-        TrackKind::Video => "its tile shows a placeholder",
-        TrackKind::Audio => "it is not heard",
-    };
-    let message = format!(
-        "{} of {} is {:?}, which this version does not decode: {instead}; the capture log has it",
-        info.id, info.participant, info.codec
-    );
-    control.warn("unsupported_codec", &info.id, message);
-}
-
-fn warn_decoder(control: &RenderControl, info: &TrackInfo, error: &DecodeError) {
-    let code = match error {
-        DecodeError::Unsupported(_) => "unsupported_codec",
-        DecodeError::Failed(_) => "decode_error",
-        DecodeError::Stuck => "decoder_stuck",
-    };
-    control.warn(
-        code,
-        &info.id,
-        format!("{} of {}: {error}", info.id, info.participant),
-    );
 }

@@ -130,12 +130,14 @@ impl VideoTrack {
     }
 
     /// Takes a frame in order of arrival.
-    pub fn receive(&mut self, frame: Frame, arrival: Arrival) {
+    pub fn receive(&mut self, mut frame: Frame, arrival: Arrival) {
         self.rate.count(rtp_to_ns(frame.rtp, self.info.clock_rate));
         self.last_arrival_ns = arrival.at_ns;
         if self.given_up {
             return;
         }
+        // It may be kept for long, and would hold the whole piece of the log that it was read with.
+        frame.payload = Bytes::copy_from_slice(&frame.payload);
         self.queued_bytes += frame.payload.len();
         self.queue.push_back(Queued { frame, arrival });
         if self.queued_bytes > QUEUE_LIMIT {

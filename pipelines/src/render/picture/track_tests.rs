@@ -147,3 +147,23 @@ fn a_decoder_that_hung_is_replaced_and_at_last_given_up() {
     );
     assert_eq!(track.frames_per_second(0), None);
 }
+
+#[test]
+fn frames_that_are_kept_hold_nothing_else() {
+    let mut track = VideoTrack::new(info(Codec::Vp8));
+    let piece_of_log = Bytes::from(vec![7; 1 << 20]);
+    let frame = Frame {
+        track: 1,
+        keyframe: true,
+        contiguous: true,
+        rtp: 0,
+        payload: piece_of_log.slice(1_000..2_000),
+    };
+    let arrival = Arrival {
+        at_ns: 0,
+        stretch: 0,
+        deadly: false,
+    };
+    track.receive(frame, arrival);
+    assert!(piece_of_log.is_unique());
+}
