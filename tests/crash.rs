@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use harness::crash::{Killer, Report, Take, Victim, seed};
+use harness::crash::{Killer, Presence, Report, Returning, Take, Victim, seed};
 use harness::livekit::Livekit;
 use harness::media::VideoFormat;
 use harness::publisher::{Publisher, PublisherOptions, whip};
@@ -14,6 +14,18 @@ use rand::RngExt;
 
 /// How many kills `make test` has time for.
 const KILLS: usize = 20;
+/// Who is killed, more often who is named more often.
+const VICTIMS: [Victim; 9] = [
+    Victim::Server,
+    Victim::Server,
+    Victim::Server,
+    Victim::Render,
+    Victim::Render,
+    Victim::Render,
+    Victim::Capture,
+    Victim::Capture,
+    Victim::Rooms,
+];
 /// Time from one kill to the next.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(1_900));
 
@@ -31,15 +43,13 @@ fn publisher(index: u32) -> PublisherOptions {
     .with_video(format)
 }
 
-fn take(room: &str, source: &'static str, publishers: &[&PublisherOptions]) -> Take {
+fn take(room: &str, source: &'static str, publishers: &[&Presence]) -> Take {
     Take {
         room: room.to_owned(),
         source,
         canvas: (640, 360),
-        publishers: publishers
-            .iter()
-            .map(|options| (*options).clone())
-            .collect(),
+        publishers: publishers.iter().copied().cloned().collect(),
+        pause: None,
     }
 }
 
@@ -47,7 +57,11 @@ fn take(room: &str, source: &'static str, publishers: &[&PublisherOptions]) -> T
 fn small(index: u32, options: &PublisherOptions) -> Take {
     Take {
         canvas: (320, 180),
-        ..take(&format!("small-{index}"), "whip", &[options])
+        ..take(
+            &format!("small-{index}"),
+            "whip",
+            &[&Presence::always(options)],
+        )
     }
 }
 
@@ -101,17 +115,15 @@ async fn random_kills_lose_nothing() {
     let _one = Publisher::join(&livekit, "pair", one.clone()).await;
     let _two = Publisher::join(&livekit, "pair", two.clone()).await;
     let _three = Publisher::join(&livekit, "alone", three.clone()).await;
-    let _four = whip::publish(&tapedeck, "ours", four.clone()).await;
+    let mut killer = Killer::new(seed(), &VICTIMS, PAUSES);
+    let four = whip::publish(&tapedeck, "ours", four).await;
+    let four = Returning::new(four, killer.rooms_kills());
+    let [one, two, three] = [&one, &two, &three].map(Presence::always);
     let takes = [
         take("pair", "livekit", &[&one, &two]),
         take("alone", "livekit", &[&three]),
-        take("ours", "whip", &[&four]),
+        take("ours", "whip", &[&four.presence]),
     ];
-    let mut killer = Killer::new(
-        seed(),
-        &[Victim::Server, Victim::Render, Victim::Capture],
-        PAUSES,
-    );
     let mut total = Report::default();
     loop {
         let before = killer.report().kills();
@@ -119,13 +131,11 @@ async fn random_kills_lose_nothing() {
             break;
         }
         let lengths = takes.clone().map(|take| {
-            let after = killer.generator().random_range(0..2_000);
-            let length = killer.generator().random_range(8_000..12_000);
-            (
-                take,
-                Duration::from_millis(after),
-                Duration::from_millis(length),
-            )
+            let mut between = |from: u64, to: u64| {
+                Duration::from_millis(killer.generator().random_range(from..to))
+            };
+            let (after, length) = (between(0, 2_000), between(8_000, 12_000));
+            (take, after, length)
         });
         let report = round(&mut tapedeck, &mut killer, kills - before, lengths.to_vec()).await;
         for fault in report.faults() {
@@ -136,6 +146,7 @@ async fn random_kills_lose_nothing() {
     total.merge(&killer.report());
     println!("{total}");
     assert!(total.faults().is_empty(), "{:#?}", total.faults());
+    four.end().await;
     tapedeck.assert_nothing_left().await;
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use harness::crash::{Take, manifest};
+use harness::crash::{Presence, Take, manifest};
 use harness::livekit::API_SECRET;
 use harness::media::VideoFormat;
 use harness::publisher::{PublisherOptions, whip};
@@ -35,7 +35,8 @@ const TIMES: &[(&str, &[u32])] = &[
     ("log.sealed", &[1]),
     ("journal.written", &[1, 2]),
     ("journal.synced", &[1, 2]),
-    ("fragment.written", &[1, 8]),
+    ("fragment.written", &[1, 3]),
+    ("fragment.listed", &[1, 3]),
     ("finalise.written", &[1]),
     ("finalise.synced", &[1]),
     ("finalise.renamed", &[1]),
@@ -74,7 +75,8 @@ async fn die_at(name: &'static str, times: u32) -> Vec<String> {
         room: "studio".to_owned(),
         source: "whip",
         canvas: (320, 180),
-        publishers: vec![publisher.options.clone()],
+        publishers: vec![Presence::always(&publisher.options)],
+        pause: None,
     };
     let recorded = {
         let recording = take.record(&client, Duration::ZERO, LENGTH);

@@ -48,9 +48,10 @@ async fn away_for(seconds: f64) {
     found.assert_heard(&publisher.options, end - 4.0, end, 1);
     found.assert_seen(0, end - 4.0, end, 1);
     let seconds = |ms: u64| ms as f64 / 1_000.0;
-    let told = log.gaps.iter().any(|gap| {
-        (seconds(gap.from_ms) - gone).abs() < 1.5 && seconds(gap.to_ms) > back - 0.5
-    });
+    let told = log
+        .gaps
+        .iter()
+        .any(|gap| (seconds(gap.from_ms) - gone).abs() < 1.5 && seconds(gap.to_ms) > back - 0.5);
     assert!(told, "{gone} s to {back} s: {:?}", log.gaps);
 }
 

@@ -2,6 +2,7 @@
 //! left that nothing is lost.
 
 mod report;
+mod returning;
 mod take;
 
 use std::cell::Cell;
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use crate::tapedeck::Tapedeck;
 pub use report::Report;
+pub use returning::{Presence, Returning, RoomsKills};
 pub use take::{Half, Take, Taken};
 
 /// Who is killed.
@@ -23,6 +25,8 @@ pub enum Victim {
     Server,
     Capture,
     Render,
+    /// The process that holds the connections of all publishers of our own rooms.
+    Rooms,
 }
 
 impl Victim {
@@ -32,6 +36,7 @@ impl Victim {
             Self::Server => "serve",
             Self::Capture => "capture",
             Self::Render => "render",
+            Self::Rooms => "rooms",
         }
     }
 }
@@ -58,6 +63,7 @@ pub struct Killer {
     /// Time from one kill to the next.
     pauses: (Duration, Duration),
     report: Arc<Mutex<Report>>,
+    rooms_kills: RoomsKills,
 }
 
 impl Killer {
@@ -68,12 +74,18 @@ impl Killer {
             victims: victims.to_vec(),
             pauses,
             report: Arc::default(),
+            rooms_kills: RoomsKills::default(),
         }
     }
 
     /// The random numbers of this run.
     pub fn generator(&mut self) -> &mut StdRng {
         &mut self.generator
+    }
+
+    /// Counts the kills of the rooms process.
+    pub fn rooms_kills(&self) -> RoomsKills {
+        self.rooms_kills.clone()
     }
 
     /// What was done so far.
@@ -133,8 +145,17 @@ impl Killer {
         !done.get()
     }
 
-    /// Kills one of the captures or renders, if there is one.
+    /// Kills the rooms process, or one of the captures or renders, if there is one.
     fn kill_child(&mut self, tapedeck: &Tapedeck, victim: Victim) -> bool {
+        if victim == Victim::Rooms {
+            let found = tapedeck.children(victim.role());
+            found.iter().for_each(|pid| kill(*pid));
+            if !found.is_empty() {
+                self.rooms_kills.add();
+                lock(&self.report).killed(victim, &live_states(&tapedeck.data()));
+            }
+            return !found.is_empty();
+        }
         let mut found = tapedeck.processes(victim.role());
         found.sort_by(|(_, one), (_, other)| one.cmp(other));
         if found.is_empty() {
@@ -143,10 +164,7 @@ impl Killer {
         let (pid, id) = found.swap_remove(self.generator.random_range(0..found.len()));
         let work = tapedeck.work(&id);
         let state = state_of(&work);
-        // SAFETY: a plain system call; the process was found by this server's own folder.
-        unsafe {
-            libc::kill(pid, libc::SIGKILL);
-        }
+        kill(pid);
         lock(&self.report).killed(victim, &[state]);
         self.watch_recovery(tapedeck.data(), victim, pid, id);
         true
@@ -172,6 +190,13 @@ impl Killer {
                 }
             }
         });
+    }
+}
+
+fn kill(pid: i32) {
+    // SAFETY: a plain system call; the process was found by its server's own folder.
+    unsafe {
+        libc::kill(pid, libc::SIGKILL);
     }
 }
 

@@ -8,14 +8,15 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tapedeck_pipelines::layout::arrange;
 
-use super::manifest;
+use super::{Presence, manifest};
 use crate::capture_log::Missing;
 use crate::oracle::{Claims, Shown, Verdict, judge};
-use crate::publisher::PublisherOptions;
 use crate::tapedeck::{Insistent, Recording, Tapedeck};
 
 /// How far the beginning and end of a recording may be from what was asked for, ms.
 const ANSWER_MS: f64 = 500.0;
+/// How long capture may have been away when a recording was told to end, ms.
+const REPLACED_MS: f64 = 5_000.0;
 /// What a gap may leave out around the frames that are missing, s.
 const GAP_EDGE_SECONDS: f64 = 1.0;
 
@@ -27,8 +28,10 @@ pub struct Take {
     pub source: &'static str,
     /// The size of the picture.
     pub canvas: (u32, u32),
-    /// Who publishes all the time, in the order of their tiles.
-    pub publishers: Vec<PublisherOptions>,
+    /// Who publishes, in the order of their tiles.
+    pub publishers: Vec<Presence>,
+    /// When it is paused, after its beginning, and for how long.
+    pub pause: Option<(Duration, Duration)>,
 }
 
 /// A recording that was made.
@@ -54,6 +57,14 @@ impl Take {
             "width": self.canvas.0, "height": self.canvas.1,
         });
         let recording = client.start(&body).await;
+        let mut length = length;
+        if let Some((after, pause)) = self.pause {
+            tokio::time::sleep(after).await;
+            client.pause(&self.room, self.source, true).await;
+            tokio::time::sleep(pause).await;
+            client.pause(&self.room, self.source, false).await;
+            length = length.saturating_sub(after + pause);
+        }
         tokio::time::sleep(length).await;
         let stopped = client.stop(&self.room, self.source).await;
         let told = client.end_of(&recording.id).await;
@@ -88,7 +99,9 @@ impl Half {
         let id = &self.recording.id;
         let manifest = manifest(&tapedeck.work(id));
         let is = |told: &Value| told["state"] == "complete" && told["endReason"] == "stopped";
-        if !is(&manifest) || !is(&self.told) {
+        let pauses = manifest["pauses"].as_array().map_or(0, Vec::len);
+        let is_paused = pauses == usize::from(self.take.pause.is_some());
+        if !is(&manifest) || !is(&self.told) || !is_paused {
             return Err(format!("{manifest}\nis told as {}", self.told));
         }
         let name = manifest["name"].as_str().unwrap_or_default();
@@ -109,7 +122,7 @@ impl Taken {
     pub fn judge(&self) -> Verdict {
         let (width, height) = self.take.canvas;
         let places = arrange(width, height, self.take.publishers.len(), 0).participants;
-        let shown: Vec<Shown> = self.take.publishers.iter().map(Shown::always).collect();
+        let shown: Vec<Shown> = self.take.publishers.iter().map(Presence::shown).collect();
         let mut verdict = judge(&self.file, &self.claims, &shown, &places);
         verdict.faults.extend(self.untruths());
         let whose = format!("{} ({})", self.recording.id, self.take.room);
@@ -132,6 +145,12 @@ impl Taken {
             untruths.push(format!("its beginning has moved by {started:.0} ms"));
         }
         let Range { start, end } = self.stopped;
+        // Nothing more was captured when it was told to end while its capture was being replaced.
+        let start = if self.claims.is_cut_short() {
+            start - REPLACED_MS
+        } else {
+            start
+        };
         if !(start - ANSWER_MS..=end + ANSWER_MS).contains(&self.claims.ended_at) {
             let late = self.claims.ended_at - end;
             untruths.push(format!("it ended {late:.0} ms after its stop was answered"));

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tapedeck_pipelines::control::{Gap, Pause};
+use tapedeck_pipelines::control::{Gap, Pause, Warning};
 
 use super::Shown;
 
@@ -10,6 +10,8 @@ use super::Shown;
 const BEGINNING_SECONDS: f64 = 1.5;
 /// What is shown so shortly before the end may be missing, s.
 const END_SECONDS: f64 = 0.35;
+/// The same of a recording that says that its capture was lost and not back when it ended.
+const LOST_END_SECONDS: f64 = 1.0;
 /// What is shown so shortly before a gap or a pause may be missing, s.
 const BEFORE_SECONDS: f64 = 0.25;
 /// What is shown so soon after a gap or a pause may be missing, s: a key frame is awaited.
@@ -27,6 +29,8 @@ pub struct Claims {
     pub gaps: Vec<Gap>,
     #[serde(default)]
     pub pauses: Vec<Pause>,
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
 }
 
 /// When a publisher flashed and beeped.
@@ -61,6 +65,12 @@ impl Claims {
     /// How long the file has to be, s.
     pub fn file_seconds(&self) -> f64 {
         (self.ended_at - self.started_at - self.paused_until(self.ended_at)) / 1e3
+    }
+
+    /// Whether it says that its last moments may be missing, capture being lost when it ended.
+    pub fn is_cut_short(&self) -> bool {
+        let mut warnings = self.warnings.iter();
+        warnings.any(|warning| warning.code == "capture_lost")
     }
 
     /// All gaps together, s.
@@ -108,8 +118,14 @@ impl Claims {
         let at = (wall - self.started_at - self.paused_until(wall)) / 1e3;
         let before = wall - AFTER_SECONDS * 1e3;
         let after = wall + BEFORE_SECONDS * 1e3;
-        let present = shown.between.contains(&(before)) && shown.between.contains(&after);
-        let inside = (BEGINNING_SECONDS..=self.file_seconds() - END_SECONDS).contains(&at);
+        let mut present = shown.present.iter();
+        let present = present.any(|stretch| stretch.contains(&before) && stretch.contains(&after));
+        let end = if self.is_cut_short() {
+            LOST_END_SECONDS
+        } else {
+            END_SECONDS
+        };
+        let inside = (BEGINNING_SECONDS..=self.file_seconds() - end).contains(&at);
         let running = self.paused_until(before) == self.paused_until(after);
         let in_gap = self.gaps.iter().any(|gap| {
             let from = gap.from_ms as f64 / 1e3 - BEFORE_SECONDS;

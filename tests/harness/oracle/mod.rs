@@ -37,7 +37,7 @@ const EDGE_SECONDS: f64 = 0.03;
 pub struct Shown {
     pub options: PublisherOptions,
     /// When it published, Unix ms.
-    pub between: Range<f64>,
+    pub present: Vec<Range<f64>>,
 }
 
 impl Shown {
@@ -45,7 +45,7 @@ impl Shown {
     pub fn always(options: &PublisherOptions) -> Self {
         Self {
             options: options.clone(),
-            between: f64::MIN..f64::MAX,
+            present: vec![f64::MIN..f64::MAX],
         }
     }
 }

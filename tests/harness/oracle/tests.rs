@@ -154,9 +154,26 @@ fn who_was_away_is_not_missed() {
     seen[0].flashes.truncate(5);
     seen[0].beeps.truncate(5);
     let mut shown = shown();
-    shown[0].between = f64::MIN..1_700_000_005_500.0;
+    shown[0].present = vec![f64::MIN..1_700_000_005_500.0];
     let verdict = weigh(&claims(), &shown, &seen, 10.0);
     assert_eq!(verdict.faults, Vec::<String>::new());
-    shown[0].between = f64::MIN..1_700_000_009_500.0;
+    shown[0].present = vec![f64::MIN..1_700_000_009_500.0];
     assert!(weigh(&claims(), &shown, &seen, 10.0).lost > 4);
+}
+
+#[test]
+fn a_capture_that_was_lost_at_the_end_excuses_the_last_second_only() {
+    let warning = json!({ "code": "capture_lost", "message": "" });
+    let claims = Claims {
+        warnings: vec![serde_json::from_value(warning).unwrap()],
+        ..claims()
+    };
+    let mut seen = whole();
+    for seen in &mut seen {
+        seen.flashes.retain(|time| *time < 9.1);
+        seen.beeps.retain(|time| *time < 9.1);
+    }
+    assert_eq!(faults(&claims, &seen), Vec::<String>::new());
+    seen[0].beeps.retain(|time| *time < 8.6);
+    assert_eq!(faults(&claims, &seen).len(), 1);
 }

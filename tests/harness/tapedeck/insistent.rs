@@ -55,6 +55,27 @@ impl Insistent {
         }
     }
 
+    /// Pauses the recording of a room, or goes on with it.
+    ///
+    /// # Panics
+    /// It is refused for half a minute.
+    pub async fn pause(&self, room: &str, source: &str, pause: bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let body = json!({ "roomName": room, "source": source });
+        let path = if pause { "pause" } else { "resume" };
+        let url = format!("{}/recordings/{path}", self.base);
+        loop {
+            let ask = || self.http.post(&url).json(&body);
+            let (status, answer) = self.answer(path, ask, deadline).await;
+            if status == 200 {
+                return;
+            }
+            assert!(Instant::now() < deadline, "no {path}: {status} {answer}");
+            println!("{path} of {room} refused: {status} {answer}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     /// Stops the recording of a room; returns between which times (Unix ms) it ended.
     pub async fn stop(&self, room: &str, source: &str) -> Range<f64> {
         let asked = now_ms();
