@@ -42,7 +42,7 @@ pub enum OutputError {
 fn space_hint(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-            ": free some space, the render begins again by itself"
+            ": free some space, the render goes on by itself"
         }
         _ => "",
     }
