@@ -47,8 +47,12 @@ async fn recordings_on_a_full_disk_end_and_are_delivered_once_there_is_room() {
     tokio::time::sleep(Duration::from_secs(20)).await;
 
     disk.make_room();
-    for ((recording, full_at), publisher) in started.iter().zip(full_at).zip(&publishers) {
-        let ended = tapedeck.wait_for_end(&recording.id).await;
+    let mut ends = Vec::new();
+    for recording in &started {
+        ends.push(tapedeck.wait_for_end(&recording.id).await);
+    }
+    for (index, (recording, full_at)) in started.iter().zip(full_at).enumerate() {
+        let (ended, publisher) = (&ends[index], &publishers[index]);
         assert_eq!(ended["state"], "complete", "{ended}");
         assert_eq!(ended["endReason"], "log_failed", "{ended}");
         let listed = tapedeck.listed(&recording.id).await.expect("it is listed");

@@ -11,6 +11,8 @@ pub fn client() -> reqwest::Client {
     install_crypto();
     reqwest::Client::builder()
         .timeout(Duration::from_secs(60))
+        // Before the server closes it: a request on its way then is not answered.
+        .pool_idle_timeout(Duration::from_secs(3))
         .no_proxy()
         .build()
         .expect("an HTTP client")
