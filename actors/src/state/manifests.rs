@@ -10,6 +10,9 @@ use tapedeck_storage::durable;
 use crate::Manifest;
 use crate::folder::DataFolder;
 
+/// Names in the folder of folders without a readable manifest, and why.
+pub type Unreadable = Vec<(String, io::Error)>;
+
 /// The manifests of a data folder.
 #[derive(Clone, Debug)]
 pub struct Manifests {
@@ -56,7 +59,7 @@ impl Manifests {
     ///
     /// # Errors
     /// The folder of folders cannot be read.
-    pub fn look(&self) -> io::Result<(Vec<Manifest>, Vec<(String, io::Error)>)> {
+    pub fn look(&self) -> io::Result<(Vec<Manifest>, Unreadable)> {
         let (mut manifests, mut unreadable) = (Vec::new(), Vec::new());
         let entries = match fs::read_dir(self.folder.work_root()) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
