@@ -1,11 +1,10 @@
 use std::path::Path;
 
 use crate::control::EndReason;
-use crate::log::{Body, LogError, LogEvent, LogReader, Next, TrackNumber};
+use crate::log::{Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, TrackNumber};
 use crate::sources::Participant;
 
 use super::clock::Moment;
-use super::machine_time::MachineTime;
 use super::told::Told;
 
 /// What an earlier process left in the log.
@@ -33,6 +32,8 @@ pub struct Earlier {
     pub told: Told,
     /// Where recording time was tied to the boot clock last.
     pub(super) anchor: Option<Anchor>,
+    /// Whether it knows of the log from its beginning on.
+    pub(super) is_whole: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +44,7 @@ pub(super) struct Anchor {
 }
 
 impl Earlier {
-    /// Reads the log in `folder`; none when there is no log. Takes about a second per gigabyte.
+    /// Reads the log in `folder`, from the last checkpoint on; none when there is no log.
     ///
     /// # Errors
     /// The log cannot be read.
@@ -53,32 +54,76 @@ impl Earlier {
             Err(LogError::Missing(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut earlier = Self {
-            started_wall_ns: reader.started_wall_ns(),
-            // Until a record tells of a later moment.
-            until: MachineTime {
-                wall_ns: reader.started_wall_ns(),
-                ..MachineTime::default()
-            },
-            ..Self::default()
-        };
+        let beginnings = reader.segment_beginnings()?;
+        // Twice as far back each time: a log without checkpoints is read twice at most.
+        let mut back = 1;
+        loop {
+            let index = beginnings.len().saturating_sub(back);
+            back *= 2;
+            let Some(&beginning) = beginnings.get(index) else {
+                return Ok(None);
+            };
+            reader.seek(beginning)?;
+            let mut earlier = Self {
+                started_wall_ns: reader.started_wall_ns(),
+                // The first segment tells all there is.
+                is_whole: index == 0,
+                // Until a record tells of a later moment.
+                until: MachineTime {
+                    wall_ns: reader.started_wall_ns(),
+                    ..MachineTime::default()
+                },
+                ..Self::default()
+            };
+            earlier.read_on(&mut reader)?;
+            if earlier.is_whole {
+                return Ok(Some(earlier));
+            }
+        }
+    }
+
+    fn read_on(&mut self, reader: &mut LogReader) -> Result<(), LogError> {
         while let Next::Record(record) = reader.next()? {
             let at = Moment {
                 time_ns: record.time_ns,
                 wall_ns: record.wall_ns,
             };
-            earlier.until_ns = at.time_ns;
-            earlier.until.wall_ns = at.wall_ns;
+            self.until_ns = at.time_ns;
+            self.until.wall_ns = at.wall_ns;
             if let Body::Event(event) = record.body {
-                earlier.apply(at, event);
+                self.apply(at, event);
             }
         }
         let last = Moment {
-            time_ns: earlier.until_ns,
-            wall_ns: earlier.until.wall_ns,
+            time_ns: self.until_ns,
+            wall_ns: self.until.wall_ns,
         };
-        earlier.until = earlier.machine_time(last);
-        Ok(Some(earlier))
+        self.until = self.machine_time(last);
+        Ok(())
+    }
+
+    fn start_from(&mut self, checkpoint: Checkpoint) {
+        let participants = checkpoint.participants.into_iter();
+        *self = Self {
+            room_id: checkpoint.room_id,
+            participants: participants
+                .map(|present| Participant {
+                    id: present.participant,
+                    identity: present.identity,
+                    name: present.name,
+                })
+                .collect(),
+            open_tracks: checkpoint.open_tracks,
+            last_track: checkpoint.last_track,
+            paused_since: checkpoint.paused_since,
+            told: Told::new(checkpoint.gaps, checkpoint.pauses),
+            is_whole: true,
+            until_ns: self.until_ns,
+            until: std::mem::take(&mut self.until),
+            started_wall_ns: self.started_wall_ns,
+            anchor: self.anchor.take(),
+            ended: self.ended,
+        };
     }
 
     /// The moment on the clocks that outlive a process.
@@ -130,6 +175,7 @@ impl Earlier {
                     boot_ns,
                 });
             }
+            LogEvent::Checkpoint(checkpoint) => self.start_from(*checkpoint),
             LogEvent::Paused => self.paused_since = Some(self.machine_time(at)),
             // Until the next tie only the wall clock tells.
             LogEvent::Resumed { .. } => {
@@ -149,8 +195,11 @@ impl Earlier {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::Gap;
     use crate::job::LogSettings;
-    use crate::log::{Codec, LogWriter, Record, TrackInfo, TrackKind, TrackSource};
+    use crate::log::{
+        Codec, LogWriter, PresentParticipant, Record, TrackInfo, TrackKind, TrackSource,
+    };
 
     fn joined(participant: &str) -> LogEvent {
         LogEvent::ParticipantJoined {
@@ -268,6 +317,65 @@ mod tests {
         ]);
         assert_eq!(earlier.until, time("a", 100, 9_000_000));
         assert_eq!(earlier.paused_since, None);
+    }
+
+    #[test]
+    fn a_checkpoint_stands_for_all_before_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("log");
+        let settings = LogSettings {
+            segment_bytes: 1_000,
+            ..LogSettings::default()
+        };
+        let mut writer = LogWriter::create(&path, "EG_abcdefghijkl", settings).expect("log");
+        let gap = Gap {
+            from_ms: 5,
+            to_ms: 9,
+            reason: "stalled".to_owned(),
+        };
+        let checkpoint = Checkpoint {
+            room_id: "RM_1".to_owned(),
+            participants: vec![PresentParticipant {
+                participant: "PA_1".to_owned(),
+                identity: "ann".to_owned(),
+                name: "Ann".to_owned(),
+            }],
+            open_tracks: vec![4],
+            last_track: 6,
+            gaps: vec![gap.clone()],
+            ..Checkpoint::default()
+        };
+        let mut append = |time_ns, event| {
+            let record = Record {
+                time_ns,
+                wall_ns: 1,
+                body: Body::Event(event),
+            };
+            writer.append(&record).expect("append");
+        };
+        for time_ns in 0..40 {
+            append(time_ns, LogEvent::TrackRemoved { track: 9 });
+        }
+        append(40, LogEvent::Checkpoint(Box::new(checkpoint)));
+        append(41, joined("PA_2"));
+        for time_ns in 42..80 {
+            append(time_ns, LogEvent::TrackRemoved { track: 9 });
+        }
+        drop(writer);
+        // What is before it need not even be there.
+        let first = path.join("000001.tdl");
+        let bytes = std::fs::read(&first).expect("segment");
+        std::fs::write(&first, &bytes[..96]).expect("written");
+        let earlier = Earlier::read(&path).expect("readable").expect("a log");
+        assert_eq!(earlier.room_id, "RM_1");
+        let present = earlier.participants.iter().map(|one| one.id.as_str());
+        assert_eq!(present.collect::<Vec<_>>(), ["PA_1", "PA_2"]);
+        assert_eq!(
+            (&earlier.open_tracks[..], earlier.last_track),
+            (&[4][..], 6)
+        );
+        assert_eq!(earlier.told.gaps(), [gap]);
+        assert_eq!(earlier.until_ns, 79);
     }
 
     #[test]

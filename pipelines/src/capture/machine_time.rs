@@ -1,16 +1,7 @@
-use crate::log::LogEvent;
-use crate::process::{boot_id, now_boot_ns, now_wall_ns};
+//! The clocks that outlive a process.
 
-/// A moment on the clocks that outlive a process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MachineTime {
-    /// Which start of the machine; empty when unknown.
-    pub boot_id: String,
-    /// Since then, nanoseconds.
-    pub boot_ns: u64,
-    /// Unix nanoseconds; may jump.
-    pub wall_ns: i64,
-}
+use crate::log::{LogEvent, MachineTime};
+use crate::process::{boot_id, now_boot_ns, now_wall_ns};
 
 impl MachineTime {
     /// Now.

@@ -15,13 +15,12 @@ use crate::control::{
     Failure, FailureKind, Role,
 };
 use crate::job::CaptureJob;
-use crate::log::{LogError, LogEvent};
+use crate::log::{LogError, LogEvent, MachineTime};
 use crate::process::{Journal, Place, start};
 use crate::sources::{Joined, RoomSource};
 
 use super::clock::RecordingClock;
 use super::earlier::Earlier;
-use super::machine_time::MachineTime;
 use super::recorder::Recorder;
 use super::recording::Recording;
 use super::sink::event;

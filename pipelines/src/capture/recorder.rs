@@ -6,7 +6,7 @@ mod pausing;
 use std::time::Instant;
 
 use crate::control::{EndReason, ParticipantStatus};
-use crate::log::{LogEvent, TrackKind};
+use crate::log::{Checkpoint, LogEvent, MachineTime, PresentParticipant, TrackKind};
 use crate::sources::{Participant, Publication, SourceEvent, TrackId};
 
 use super::clock::{Moment, RecordingClock};
@@ -198,6 +198,30 @@ impl Recorder {
     pub fn end(&mut self, reason: EndReason, now: Moment, sink: &mut impl RecordSink) {
         self.suspend(now, sink);
         event(sink, now, LogEvent::RecordingEnded { reason });
+    }
+
+    /// What the log has told so far, in a room of which the log says `room_id`.
+    pub fn checkpoint(&self, room_id: String, paused_since: Option<MachineTime>) -> Checkpoint {
+        let participants = self.participants.iter();
+        Checkpoint {
+            room_id,
+            participants: participants
+                .map(|participant| PresentParticipant {
+                    participant: participant.id.clone(),
+                    identity: participant.identity.clone(),
+                    name: participant.name.clone(),
+                })
+                .collect(),
+            open_tracks: self
+                .tracks
+                .iter()
+                .filter_map(|track| track.logged.map(|logged| logged.number))
+                .collect(),
+            last_track: self.tracks.last_number(),
+            paused_since,
+            gaps: self.told.gaps().to_vec(),
+            pauses: self.told.pauses().to_vec(),
+        }
     }
 
     /// Gaps and pauses so far.

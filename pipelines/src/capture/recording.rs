@@ -10,13 +10,13 @@ use serde_json::json;
 
 use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason};
 use crate::job::{CaptureJob, CaptureLimits};
+use crate::log::MachineTime;
 use crate::sources::{Joined, RoomSource, SourceEvent};
 
 use super::clock::RecordingClock;
 use super::ending::{Facts, limit_reached};
 use super::keyframes::KeyframeRequests;
 use super::layers::LayerChoice;
-use super::machine_time::MachineTime;
 use super::process::{Control, OpenLog, unknown_command};
 use super::recorder::{Reaction, Recorder};
 use super::writer::LogThread;
@@ -28,6 +28,9 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A process that wakes up so much too late was stopped by somebody, or its machine was.
 const STALL: Duration = Duration::from_secs(2);
+
+/// Time between two checkpoints: a process that goes on in the log reads about so much of it.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
 
 /// How long a sealed recording whose room is gone waits for its server to come and read.
 const AFTER_THE_ROOM: Duration = Duration::from_secs(10);
@@ -53,6 +56,7 @@ pub struct Recording {
     /// Since when the source has nothing more to tell.
     source_ended: Option<Instant>,
     next_snapshot: Instant,
+    next_checkpoint: Instant,
 }
 
 #[derive(PartialEq, Eq)]
@@ -93,6 +97,8 @@ impl Recording {
             empty_since: None,
             source_ended: None,
             next_snapshot: now,
+            // The first one tells of the log before this process.
+            next_checkpoint: now,
         };
         recording.status.state = recording.open_state();
         recording.note_who_is_there(now);
@@ -125,6 +131,7 @@ impl Recording {
                 }
                 () = tokio::time::sleep_until(wake.into()) => Next::GoOn,
             };
+            self.notice_stall(wake);
             if next == Next::Exit || self.on_time(control).await == Next::Exit {
                 break;
             }
@@ -273,6 +280,15 @@ impl Recording {
         wake
     }
 
+    /// Tells when this process did not run long after it was to wake up, whatever woke it then.
+    fn notice_stall(&mut self, wake: Instant) {
+        let late = wake.elapsed();
+        if late >= STALL && self.is_open() {
+            log::warn!("this process could not run for {late:.1?}");
+            self.recorder.stalled(wake, self.clock.now(), &mut self.log);
+        }
+    }
+
     /// Does what is due.
     async fn on_time(&mut self, control: &Control) -> Next {
         let now = Instant::now();
@@ -281,12 +297,12 @@ impl Recording {
             return Next::GoOn;
         }
         if self.is_open() {
-            if now.duration_since(wake) >= STALL {
-                log::warn!("this process could not run for {:.1?}", now - wake);
-                self.recorder.stalled(wake, self.clock.now(), &mut self.log);
-            }
             self.ask_for_media(now);
             self.recorder.tick(self.clock.now(), &mut self.log);
+            if now >= self.next_checkpoint {
+                self.next_checkpoint = now + CHECKPOINT_INTERVAL;
+                self.check_point();
+            }
             let facts = Facts {
                 recorded: Duration::from_nanos(self.clock.at(now)),
                 empty_since: self.empty_since,

@@ -19,6 +19,11 @@ pub struct Told {
 }
 
 impl Told {
+    /// As an earlier process left them.
+    pub fn new(gaps: Vec<Gap>, pauses: Vec<Pause>) -> Self {
+        Self { gaps, pauses }
+    }
+
     /// In the order of time; bounded: of very many, neighbours are told as one.
     pub fn gaps(&self) -> &[Gap] {
         &self.gaps

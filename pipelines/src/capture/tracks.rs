@@ -23,6 +23,11 @@ impl Tracks {
         }
     }
 
+    /// The number that was given last.
+    pub fn last_number(&self) -> TrackNumber {
+        self.last_number
+    }
+
     /// Adds a track, in place of one with its id.
     pub fn insert(&mut self, track: Track) {
         let id = track.publication.id.clone();

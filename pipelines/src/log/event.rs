@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::TrackNumber;
-use crate::control::EndReason;
+use crate::control::{EndReason, Gap, Pause};
 
 /// Something that happened, other than media: JSON in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub enum LogEvent {
         to_ns: u64,
         reason: String,
     },
+    /// What the log has told so far, so that who goes on in it need not read it from its beginning.
+    Checkpoint(Box<Checkpoint>),
     /// The last record.
     RecordingEnded {
         reason: EndReason,
@@ -69,6 +71,45 @@ pub enum LogEvent {
     /// An event of a later version.
     #[serde(other)]
     Unknown,
+}
+
+/// What a log has told up to a place.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Checkpoint {
+    /// As in `RecordingStarted`.
+    pub room_id: String,
+    /// Those who have not left.
+    pub participants: Vec<PresentParticipant>,
+    /// Tracks that were not removed.
+    pub open_tracks: Vec<TrackNumber>,
+    /// The number that was given last.
+    pub last_track: TrackNumber,
+    /// When recording time began to stand still, if it does.
+    pub paused_since: Option<MachineTime>,
+    pub gaps: Vec<Gap>,
+    pub pauses: Vec<Pause>,
+}
+
+/// A participant, as in `ParticipantJoined` and `ParticipantRenamed`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PresentParticipant {
+    pub participant: String,
+    pub identity: String,
+    pub name: String,
+}
+
+/// A moment on the clocks that outlive a process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MachineTime {
+    /// Which start of the machine; empty when unknown.
+    pub boot_id: String,
+    /// Since then, nanoseconds.
+    pub boot_ns: u64,
+    /// Unix nanoseconds; may jump.
+    pub wall_ns: i64,
 }
 
 /// A track as it is announced in the log.

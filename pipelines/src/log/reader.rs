@@ -160,6 +160,18 @@ impl LogReader {
         }
     }
 
+    /// Where the segments that there are begin.
+    pub fn segment_beginnings(&self) -> Result<Vec<Position>, LogError> {
+        let numbers = segment_numbers(&self.folder)?;
+        Ok(numbers
+            .into_iter()
+            .map(|segment| Position {
+                segment,
+                offset: FIRST_OFFSET,
+            })
+            .collect())
+    }
+
     /// Goes to a place that [`LogReader::position`] told.
     pub fn seek(&mut self, position: Position) -> Result<(), LogError> {
         if position.segment != self.segment.number {

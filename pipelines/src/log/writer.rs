@@ -18,7 +18,7 @@ use crate::process::{now_wall_ns, random_u64};
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// How much space is set aside at once for what is to come, bytes.
-const AHEAD_BYTES: u64 = 256 << 10;
+const AHEAD_BYTES: u64 = 64 << 10;
 
 /// How much of it is kept for the end of the log on a full disk, bytes.
 const KEPT_FREE_BYTES: u64 = 64 << 10;
@@ -92,7 +92,7 @@ impl LogWriter {
             });
         }
         fs::create_dir_all(folder).map_err(|error| LogError::io("create", folder, error))?;
-        if let Some(parent) = folder.parent() {
+        if let Some(parent) = folder.parent().filter(|parent| parent.is_dir()) {
             // The folder itself must survive a power cut.
             File::open(parent)
                 .and_then(|parent| parent.sync_all())

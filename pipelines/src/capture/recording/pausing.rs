@@ -6,7 +6,8 @@ use std::time::Instant;
 use serde_json::json;
 use tokio::sync::oneshot;
 
-use super::super::machine_time::MachineTime;
+use crate::log::MachineTime;
+
 use super::super::process::Control;
 use super::super::sink::event;
 use super::Recording;

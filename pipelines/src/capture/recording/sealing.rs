@@ -1,15 +1,33 @@
-//! The end of the log, or of this process's part of it.
+//! The end of the log, or of this process's part of it, and what helps the next one to go on.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::control::{CaptureState, EndReason, Failure};
+use crate::log::{LogEvent, MachineTime};
 
 use super::super::process::Control;
+use super::super::sink::event;
 use super::Recording;
 
 impl Recording {
+    /// Sums up the log so far for a process that goes on in it.
+    pub(super) fn check_point(&mut self) {
+        let room_id = self.status.room_id.clone().unwrap_or_default();
+        let paused_since = self.paused_since.clone();
+        let now = self.clock.now();
+        let checkpoint = self.recorder.checkpoint(room_id, paused_since);
+        if self.paused_since.is_none() {
+            event(&mut self.log, now, MachineTime::now().event());
+        }
+        event(
+            &mut self.log,
+            now,
+            LogEvent::Checkpoint(Box::new(checkpoint)),
+        );
+    }
+
     /// Leaves the log to a later process, on the disk and without an end.
     pub(super) async fn suspend(&mut self) {
         if !self.is_open() {

@@ -83,6 +83,7 @@ impl Scene {
             LogEvent::TrackUnmuted { track } => self.set_muted(*track, false),
             LogEvent::RecordingStarted { .. }
             | LogEvent::BootClock { .. }
+            | LogEvent::Checkpoint(_)
             | LogEvent::Paused
             | LogEvent::Resumed { .. }
             | LogEvent::ConnectionLost
