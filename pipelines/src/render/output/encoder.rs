@@ -144,12 +144,13 @@ impl Encoder {
             buffer.set_duration(gst::ClockTime::from_nseconds(duration_ns));
         }
         if time_ns >= self.next_key_ns {
-            // Counting frames would not do: the frame rate is not constant.
+            // Counting frames would not do: the frame rate is not constant. Without a running time
+            // it is the next picture; with one, x264enc, whose time begins at 1000 h, refuses all
+            // but the first.
             self.next_key_ns = time_ns + self.key_interval_ns;
             let event = gst_video::DownstreamForceKeyUnitEvent::builder()
                 .timestamp(time)
                 .stream_time(time)
-                .running_time(time)
                 .all_headers(true)
                 .build();
             self.pictures.send_event(event);
