@@ -130,11 +130,14 @@ async fn random_kills_lose_nothing() {
         if before >= kills {
             break;
         }
-        let lengths = takes.clone().map(|take| {
+        let lengths = takes.clone().map(|mut take| {
             let mut between = |from: u64, to: u64| {
                 Duration::from_millis(killer.generator().random_range(from..to))
             };
             let (after, length) = (between(0, 2_000), between(8_000, 12_000));
+            if take.room == "alone" {
+                take.pause = Some((between(1_500, 3_000), between(1_000, 2_500)));
+            }
             (take, after, length)
         });
         let report = round(&mut tapedeck, &mut killer, kills - before, lengths.to_vec()).await;
