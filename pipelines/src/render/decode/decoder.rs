@@ -168,7 +168,8 @@ impl Decoder {
             #[cfg(test)]
             Input::Frame(bytes) if bytes.starts_with(DEADLY) => std::process::abort(),
             Input::Frame(bytes) => {
-                let mut buffer = gst::Buffer::from_slice(bytes.clone());
+                // A copy: a decoder that keeps its input would keep whole pieces of the log.
+                let mut buffer = gst::Buffer::from_mut_slice(bytes.to_vec());
                 if let Some(buffer) = buffer.get_mut() {
                     buffer.set_pts(time);
                     buffer.set_duration(gst::ClockTime::from_nseconds(duration));
