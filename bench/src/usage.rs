@@ -113,7 +113,8 @@ mod tests {
         }
         let usage = Usage::of(own).unwrap();
         assert!(usage.thread_count() >= 2 && usage.pss_bytes > 100_000);
-        assert!(usage.cpu_seconds >= 0.05);
+        // The kernel rounds a process's time otherwise than that of its threads.
+        assert!(usage.cpu_seconds >= 0.025);
         drop(stop);
         busy.unwrap().join().unwrap();
     }
