@@ -28,6 +28,8 @@ pub fn manifest() -> Manifest {
         gaps: Vec::new(),
         pauses: Vec::new(),
         file: None,
+        further_files: Vec::new(),
+        stored: Vec::new(),
         capture_socket: None,
         render_socket: None,
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Role, Warning};
 use tapedeck_pipelines::job::OutputSettings;
+use tapedeck_storage::Stored;
 
 /// The version of the manifest's layout.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -63,6 +64,12 @@ pub struct Manifest {
     /// The finished file, once rendered.
     #[serde(default)]
     pub file: Option<OutputFile>,
+    /// Files besides it; they are delivered before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_files: Vec<OutputFile>,
+    /// What the store says of each delivered file, the main one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stored: Vec<Stored>,
     /// The control sockets of the processes, relative to the data folder.
     #[serde(default)]
     pub capture_socket: Option<String>,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
-use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError};
+use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, UploadProgress};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::sleep;
 
@@ -112,7 +112,11 @@ async fn deliver(store: &dyn RecordingStore, slots: &Semaphore, message: Deliver
         let result = {
             let _slot = slots.acquire().await;
             match tokio::fs::metadata(&path).await {
-                Ok(file) if file.len() == metadata.size => store.put(&path, &metadata).await,
+                Ok(file) if file.len() == metadata.size => {
+                    store
+                        .put(&path, &metadata, &UploadProgress::default())
+                        .await
+                }
                 Ok(file) => {
                     let detail = format!(
                         "the rendered file has {} bytes instead of {}",

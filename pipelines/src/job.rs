@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// Text that no log line, error or manifest may show. It is written out only when a job is
 /// serialized for a child's standard input.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 

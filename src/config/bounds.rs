@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::livekit::ServerAddress;
 
-use super::{Origins, Settings, rooms};
+use super::{Origins, Settings, rooms, storage};
 
 /// The presets that x264 knows.
 const X264_PRESETS: [&str; 10] = [
@@ -209,6 +209,9 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         if text.trim().is_empty() {
             refuse(key, "must not be empty".to_owned());
         }
+    }
+    for (key, reason) in storage::mistakes(settings) {
+        refuse(key, reason.to_owned());
     }
     if livekit.api_secret.is_empty() {
         refuse("livekit.api_secret", "must not be empty".to_owned());

@@ -9,18 +9,21 @@ use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
 const PREFIX: &str = "TAPEDECK_";
 
 /// Variables of the OpenVidu recording applications, and the keys that they set.
-const ADOPTED: [(&str, &str); 5] = [
+const ADOPTED: [(&str, &str); 10] = [
     ("SERVER_PORT", "server.port"),
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_API_KEY", "livekit.api_key"),
     ("LIVEKIT_API_SECRET", "livekit.api_secret"),
     ("RECORDINGS_PATH", "storage.recordings_path"),
+    ("S3_ENDPOINT", "s3.endpoint"),
+    ("S3_ACCESS_KEY", "s3.access_key"),
+    ("S3_SECRET_KEY", "s3.secret_key"),
+    ("S3_BUCKET", "s3.bucket"),
+    ("AWS_REGION", "s3.region"),
 ];
 
 /// Variables of those applications that have no effect yet: a name, or its beginning.
-const WITHOUT_EFFECT: [&str; 7] = [
-    "S3_",
-    "AWS_REGION",
+const WITHOUT_EFFECT: [&str; 5] = [
     "AGORA_",
     "FIREBASE_",
     "FIRESTORE_",

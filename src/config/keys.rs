@@ -7,7 +7,13 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 3] = ["auth.operator_key", "auth.client_key", "livekit.api_secret"];
+const SECRETS: [&str; 5] = [
+    "auth.operator_key",
+    "auth.client_key",
+    "livekit.api_secret",
+    "s3.secret_key",
+    "s3.session_token",
+];
 
 /// A key and its default.
 #[derive(Clone, Debug, PartialEq)]

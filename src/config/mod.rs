@@ -10,6 +10,7 @@ mod origin;
 pub mod rooms;
 mod settings;
 mod show;
+pub mod storage;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -17,6 +17,7 @@ pub struct Settings {
     pub rooms: Rooms,
     pub data: Data,
     pub storage: Storage,
+    pub s3: S3,
     pub recording: Recording,
     pub video: Video,
     pub audio: Audio,
@@ -116,8 +117,36 @@ pub struct Data {
 /// Where finished recordings are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Storage {
-    /// Folder, relative to the data folder or absolute.
+    pub kind: StorageKind,
+    /// On disk a folder, relative to the data folder or absolute; in a bucket what the keys of all
+    /// recordings begin with.
     pub recordings_path: String,
+}
+
+/// The kinds of place for finished recordings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StorageKind {
+    /// Not decided: the bucket if one is named, else the disk.
+    #[default]
+    #[serde(rename = "")]
+    Unset,
+    Disk,
+    S3,
+}
+
+/// A bucket of AWS, or of a server that speaks like it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct S3 {
+    /// `http` or `https` address; empty for AWS.
+    pub endpoint: String,
+    pub region: String,
+    pub bucket: String,
+    /// Empty for AWS's usual sources of credentials.
+    pub access_key: String,
+    pub secret_key: Secret,
+    /// Of temporary credentials; empty for none.
+    pub session_token: Secret,
 }
 
 /// How recordings begin and end.
@@ -271,6 +300,7 @@ impl Default for Data {
 impl Default for Storage {
     fn default() -> Self {
         Self {
+            kind: StorageKind::Unset,
             recordings_path: "recordings/".into(),
         }
     }

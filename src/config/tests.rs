@@ -140,19 +140,17 @@ fn variables_of_the_replaced_applications_work_or_warn() {
     assert_eq!(loaded.settings.livekit.url, "https://rooms.example");
     assert_eq!(loaded.settings.livekit.api_secret.reveal(), "pa$$#word");
     assert_eq!(loaded.settings.storage.recordings_path, "videos/");
+    assert_eq!(loaded.settings.s3.endpoint, "http://localhost:9000");
+    assert_eq!(loaded.settings.s3.secret_key.reveal(), "hidden");
+    assert_eq!(loaded.settings.s3.region, "us-east-1");
     let [warning] = &loaded.warnings[..] else {
         panic!("{:?}", loaded.warnings)
     };
-    for name in [
-        "S3_ENDPOINT",
-        "AWS_REGION",
-        "FIREBASE_SERVICE_ACCOUNT",
-        "RECORDING_PLAYBACK_STRATEGY",
-    ] {
+    for name in ["FIREBASE_SERVICE_ACCOUNT", "RECORDING_PLAYBACK_STRATEGY"] {
         assert!(warning.contains(name), "{name}");
     }
     assert!(!warning.contains("hidden"));
-    assert!(!warning.contains("LIVEKIT"));
+    assert!(!warning.contains("LIVEKIT") && !warning.contains("S3_BUCKET"));
 }
 
 #[test]

@@ -94,7 +94,11 @@ mod tests {
         fs::create_dir(data.join("work")).unwrap();
         let recordings = |path: &str| {
             let recordings_path = path.to_owned();
-            recordings(&data, &Storage { recordings_path })
+            let storage = Storage {
+                recordings_path,
+                ..Storage::default()
+            };
+            recordings(&data, &storage)
         };
         for refused in [
             ".",

@@ -8,11 +8,12 @@ mod port_holder;
 mod readiness;
 mod rooms_key;
 mod signals;
+mod store;
 
 pub use data_folder::{recordings, try_to_write};
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,12 +21,13 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
-use tapedeck_storage::{DiskStore, RecordingStore, StoreError};
+use tapedeck_storage::StoreError;
 
 use crate::config::{Livekit, Settings, rooms};
 use crate::http::{self, Services};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
+use store::OpenStore;
 
 /// Handlers only translate, so two threads are enough.
 const WORKERS: usize = 2;
@@ -48,7 +50,7 @@ pub enum ServeError {
     DataFolder(#[from] data_folder::DataFolderError),
     #[error(transparent)]
     RecordingsFolder(#[from] data_folder::RecordingsFolderError),
-    #[error("{0}; check storage.recordings_path (RECORDINGS_PATH)")]
+    #[error("{0}; check [storage] and [s3] of the configuration")]
     Store(#[from] StoreError),
     #[error("livekit.url: {0}")]
     Livekit(String),
@@ -83,13 +85,12 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     // Before anything else is touched: a port in use is most often this server, running already.
     let sockets = listeners::bind(&addresses)?;
     let data_dir = data_folder::prepare(&settings.data)?;
-    let recordings_dir = data_folder::recordings(&data_dir, &settings.storage)?;
-    let store: Arc<dyn RecordingStore> = Arc::new(DiskStore::open(&recordings_dir)?);
+    let OpenStore { store, folder } = store::open(&settings, &data_dir)?;
 
     let credentials = credentials(&settings.livekit, &data_dir)?;
     let livekit = livekit_rooms(&settings.livekit, &credentials)?;
     let recorder = Recorder::launch(
-        recorder_settings(&settings, &data_dir, &recordings_dir, &addresses)?,
+        recorder_settings(&settings, &data_dir, folder, &addresses)?,
         livekit,
         store.clone(),
     )
@@ -110,7 +111,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     log::info!(
         "data is in {}, finished recordings go to {}",
         data_dir.display(),
-        recordings_dir.display()
+        store.place()
     );
     for address in &addresses {
         log::info!("listening on http://{address}");
@@ -236,7 +237,7 @@ pub fn output_settings(settings: &Settings) -> OutputSettings {
 fn recorder_settings(
     settings: &Settings,
     data_dir: &Path,
-    recordings_dir: &Path,
+    store_dir: Option<PathBuf>,
     addresses: &[SocketAddr],
 ) -> Result<RecorderSettings, ServeError> {
     let recording = &settings.recording;
@@ -253,7 +254,7 @@ fn recorder_settings(
         rooms: rooms::settings(&settings.rooms)?,
         render_lag_ms: recording.render_lag_ms,
         gaps: recording.gaps,
-        store_dir: Some(recordings_dir.to_owned()),
+        store_dir,
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,

@@ -3,9 +3,12 @@
 mod disk;
 pub mod durable;
 mod names;
+mod remote;
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use disk::DiskStore;
 pub use disk::hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
+pub use remote::{RemoteStore, S3Settings, open_s3};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write.
@@ -48,6 +52,13 @@ pub struct RecordingMetadata {
     /// Where it stood still on request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pauses: Vec<Pause>,
+    /// Names of the recording's further files, such as one for each speaker. They are stored before
+    /// this one, each with metadata of its own that names this one in `part_of`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    /// Of a further file: the name of the recording's main file, with which it is listed and goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<String>,
 }
 
 /// A stretch of a recording in which not everything was captured.
@@ -92,6 +103,13 @@ pub enum StoreError {
     Conflict(String),
     #[error("{name} arrived damaged: {detail}")]
     Integrity { name: String, detail: String },
+    /// It will not be taken before somebody has changed something: credentials, or the bucket.
+    #[error("the store does not let us {action} {name}: {detail}")]
+    Refused {
+        action: &'static str,
+        name: String,
+        detail: String,
+    },
     #[error("the store cannot {action} {name}: {detail}")]
     Failed {
         action: &'static str,
@@ -100,17 +118,69 @@ pub enum StoreError {
     },
 }
 
+/// How much of a file a store has, for whoever wants to know it meanwhile.
+#[derive(Debug, Default)]
+pub struct UploadProgress {
+    stored: AtomicU64,
+}
+
+impl UploadProgress {
+    /// The store has so many bytes of the file.
+    pub fn set(&self, bytes: u64) {
+        self.stored.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of the file that the store has.
+    pub fn bytes(&self) -> u64 {
+        self.stored.load(Ordering::Relaxed)
+    }
+}
+
+/// A file that a store has taken and that was verified there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stored {
+    /// Where it is in the store, such as `recordings/x.mp4`.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Where whoever may read it finds it; none where the store has no addresses that last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The id of the document that describes it; none where descriptions are objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+}
+
+/// What trying a store showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// How long it took to write, read and delete a small object.
+    pub took: Duration,
+    /// How far the store's clock is ahead of ours, ms, where it tells its time.
+    pub clock_ahead_ms: Option<i64>,
+}
+
 /// A place for finished recordings. Names are file names without a path.
 #[async_trait]
 pub trait RecordingStore: Send + Sync {
+    /// Where that is, in words for operators, without a secret.
+    fn place(&self) -> &str;
+
     /// Stores the file at `path` as `name` with its metadata, and verifies size and SHA-256 at the
     /// target before it returns. Repeating it with the same content succeeds; an object with other
-    /// content is never overwritten. `path` is left in place.
+    /// content is never overwritten. `path` is left in place. What an earlier try sent, also one of
+    /// a process that died, is not sent again where the store allows it.
     async fn put(
         &self,
         path: &Path,
         metadata: &RecordingMetadata,
-    ) -> Result<StoredObject, StoreError>;
+        progress: &UploadProgress,
+    ) -> Result<Stored, StoreError>;
+
+    /// Gives up what tries to store the file at `path` left here and at the store, so that neither
+    /// keeps pieces. Nothing to give up is success.
+    async fn give_up(&self, path: &Path, name: &str) -> Result<(), StoreError>;
 
     /// All recordings with metadata, in no order, and files without metadata as far as their name
     /// tells.
@@ -125,6 +195,13 @@ pub trait RecordingStore: Send + Sync {
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError>;
 
+    /// An address at which anybody who has it can fetch the object for so long; none where the store
+    /// cannot give one.
+    async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError>;
+
     /// Removes file and metadata; gone already is success.
     async fn delete(&self, name: &str) -> Result<(), StoreError>;
+
+    /// Writes, reads and deletes a small object where recordings go.
+    async fn probe(&self) -> Result<Probe, StoreError>;
 }

@@ -2,7 +2,7 @@
 
 mod suite;
 
-use tapedeck_storage::{DiskStore, RecordingStore};
+use tapedeck_storage::{DiskStore, RecordingStore, UploadProgress};
 
 #[tokio::test]
 async fn does_what_every_store_must_do() {
@@ -18,7 +18,11 @@ async fn lays_files_out_as_openvidu_applications_do() {
     let source = folder.path().join(".source");
     std::fs::write(&source, b"film").unwrap();
     store
-        .put(&source, &suite::metadata("a.mp4", b"film"))
+        .put(
+            &source,
+            &suite::metadata("a.mp4", b"film"),
+            &UploadProgress::default(),
+        )
         .await
         .unwrap();
 
@@ -66,11 +70,19 @@ async fn leaves_no_temporary_file_behind() {
     let source = folder.path().join("source");
     std::fs::write(&source, b"film").unwrap();
     store
-        .put(&source, &suite::metadata("a.mp4", b"film"))
+        .put(
+            &source,
+            &suite::metadata("a.mp4", b"film"),
+            &UploadProgress::default(),
+        )
         .await
         .unwrap();
     let _ = store
-        .put(&source, &suite::metadata("b.mp4", b"other"))
+        .put(
+            &source,
+            &suite::metadata("b.mp4", b"other"),
+            &UploadProgress::default(),
+        )
         .await;
     let names: Vec<_> = std::fs::read_dir(folder.path().join("store"))
         .unwrap()
@@ -87,10 +99,16 @@ async fn metadata_that_changes_is_read_again() {
     let source = folder.path().join(".source");
     std::fs::write(&source, b"film").unwrap();
     let mut metadata = suite::metadata("a.mp4", b"film");
-    store.put(&source, &metadata).await.unwrap();
+    store
+        .put(&source, &metadata, &UploadProgress::default())
+        .await
+        .unwrap();
     assert_eq!(store.list().await.unwrap(), [metadata.clone()]);
     metadata.room_name = "another room".into();
-    store.put(&source, &metadata).await.unwrap();
+    store
+        .put(&source, &metadata, &UploadProgress::default())
+        .await
+        .unwrap();
     assert_eq!(store.list().await.unwrap(), [metadata]);
     store.delete("a.mp4").await.unwrap();
     assert!(store.list().await.unwrap().is_empty());

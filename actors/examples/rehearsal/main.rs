@@ -291,6 +291,7 @@ async fn render(job: RenderJob) -> Outcome {
             .collect(),
         width: 1280,
         height: 720,
+        suffix: String::new(),
     };
     journal.append("finished", &json!({"output": output}))?;
     let snapshot = RenderSnapshot {

@@ -98,6 +98,8 @@ impl Recorder {
             gaps: Vec::new(),
             pauses: Vec::new(),
             file: None,
+            further_files: Vec::new(),
+            stored: Vec::new(),
             capture_socket: socket(Role::Capture),
             render_socket: socket(Role::Render),
             id,

@@ -107,6 +107,8 @@ impl Upkeep {
             pauses: Vec::new(),
             restarts: Default::default(),
             file: None,
+            further_files: Vec::new(),
+            stored: Vec::new(),
             capture_socket: socket(Role::Capture),
             render_socket: socket(Role::Render),
             id,

@@ -18,7 +18,10 @@ use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
     Canvas, CaptureLimits, GapStyle, OutputSettings, Secret, Source, VideoEncoder,
 };
-use tapedeck_storage::{DiskStore, RecordingMetadata, RecordingStore, StoreError, StoredObject};
+use tapedeck_storage::{
+    DiskStore, Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject,
+    UploadProgress,
+};
 use tokio::time::{Instant, sleep};
 
 pub use server::{Server, next_server};
@@ -171,11 +174,16 @@ impl FailingStore {
 
 #[async_trait]
 impl RecordingStore for FailingStore {
+    fn place(&self) -> &str {
+        self.disk.place()
+    }
+
     async fn put(
         &self,
         path: &Path,
         metadata: &RecordingMetadata,
-    ) -> Result<StoredObject, StoreError> {
+        progress: &UploadProgress,
+    ) -> Result<Stored, StoreError> {
         self.puts.fetch_add(1, Ordering::SeqCst);
         let take_one = |left: u32| left.checked_sub(1);
         if self
@@ -190,7 +198,19 @@ impl RecordingStore for FailingStore {
                 detail,
             });
         }
-        self.disk.put(path, metadata).await
+        self.disk.put(path, metadata, progress).await
+    }
+
+    async fn give_up(&self, path: &Path, name: &str) -> Result<(), StoreError> {
+        self.disk.give_up(path, name).await
+    }
+
+    async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
+        self.disk.url(name, valid).await
+    }
+
+    async fn probe(&self) -> Result<Probe, StoreError> {
+        self.disk.probe().await
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {

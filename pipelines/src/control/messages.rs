@@ -296,6 +296,9 @@ pub struct RenderSnapshot {
     /// Things left out or replaced, each told once.
     pub warnings: Vec<Warning>,
     pub output: Option<OutputFile>,
+    /// Files besides it, once all are whole: the next of a long WAV, one for each speaker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_outputs: Vec<OutputFile>,
     /// Why it failed: lower-case, names the way out.
     pub failure: Option<String>,
     /// Whether it failed for want of space on the disk: the same log can be rendered once there is
@@ -325,4 +328,8 @@ pub struct OutputFile {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// Of a further file: what stands between the recording's name and its extension, such as `-2`
+    /// or `-alice`. Empty for the main one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub suffix: String,
 }

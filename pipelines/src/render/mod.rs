@@ -147,6 +147,7 @@ fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile
             .collect(),
         width: summary.width,
         height: summary.height,
+        suffix: String::new(),
     })
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use actix_web::web::Bytes;
 use async_trait::async_trait;
@@ -15,7 +16,9 @@ use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
     WhipAnswer, WhipRequest,
 };
-use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
+use tapedeck_storage::{
+    Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
+};
 
 use crate::http::Recordings;
 
@@ -85,6 +88,8 @@ pub fn metadata(id: &str, started_at: i64) -> RecordingMetadata {
         end_reason: Some("stopped".into()),
         gaps: Vec::new(),
         pauses: Vec::new(),
+        files: Vec::new(),
+        part_of: None,
     }
 }
 
@@ -293,11 +298,35 @@ impl MemoryStore {
 
 #[async_trait]
 impl RecordingStore for MemoryStore {
-    async fn put(&self, _: &Path, _: &RecordingMetadata) -> Result<StoredObject, StoreError> {
+    fn place(&self) -> &str {
+        "memory"
+    }
+
+    async fn put(
+        &self,
+        _: &Path,
+        _: &RecordingMetadata,
+        _: &UploadProgress,
+    ) -> Result<Stored, StoreError> {
         Err(StoreError::Failed {
             action: "store",
             name: String::new(),
             detail: "not in these tests".into(),
+        })
+    }
+
+    async fn give_up(&self, _: &Path, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn url(&self, _: &str, _: Duration) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn probe(&self) -> Result<Probe, StoreError> {
+        Ok(Probe {
+            took: Duration::ZERO,
+            clock_ahead_ms: None,
         })
     }
 

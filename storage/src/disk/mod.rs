@@ -1,8 +1,8 @@
 //! Recordings in a folder of this machine.
 
-mod catalogue;
+pub(crate) mod catalogue;
 pub(crate) mod hash;
-mod write;
+pub(crate) mod write;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,10 +22,13 @@ use object_store::{
 };
 
 use self::catalogue::Catalogue;
-use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject, parse_file_name};
+use crate::{
+    Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
+    parse_file_name,
+};
 
 /// The folder of the metadata, as OpenVidu's recording applications lay it out.
-const METADATA_FOLDER: &str = ".metadata";
+pub(crate) const METADATA_FOLDER: &str = ".metadata";
 /// Bytes of a recording that are read at once.
 const CHUNK: u64 = 256 << 10;
 
@@ -36,6 +40,8 @@ const CHUNK: u64 = 256 << 10;
 #[derive(Clone, Debug)]
 pub struct DiskStore {
     folder: PathBuf,
+    /// In words.
+    place: String,
     objects: Arc<LocalFileSystem>,
     catalogue: Arc<Catalogue>,
 }
@@ -58,8 +64,10 @@ impl DiskStore {
             .map_err(|error| failed(error.to_string()))?;
         let objects =
             LocalFileSystem::new_with_prefix(&folder).map_err(|error| failed(error.to_string()))?;
+        let place = format!("the folder {}", folder.display());
         Ok(Self {
             folder,
+            place,
             objects: Arc::new(objects),
             catalogue: Arc::default(),
         })
@@ -116,17 +124,34 @@ impl DiskStore {
 
 #[async_trait]
 impl RecordingStore for DiskStore {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
     async fn put(
         &self,
         path: &Path,
         metadata: &RecordingMetadata,
-    ) -> Result<StoredObject, StoreError> {
+        progress: &UploadProgress,
+    ) -> Result<Stored, StoreError> {
         check_name(&metadata.name).map_err(|detail| failed("take", &metadata.name, detail))?;
         let (folder, source, metadata) =
             (self.folder.clone(), path.to_path_buf(), metadata.clone());
         let name = metadata.name.clone();
         blocking(&name, move || write::put(&folder, &source, &metadata)).await??;
-        self.head(&name).await
+        let size = self.head(&name).await?.size;
+        progress.set(size);
+        Ok(Stored {
+            path: name,
+            size,
+            url: None,
+            document: None,
+        })
+    }
+
+    /// A copy that was not finished is overwritten by the next and removed at the next start.
+    async fn give_up(&self, _: &Path, _: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
@@ -205,6 +230,32 @@ impl RecordingStore for DiskStore {
         }
     }
 
+    /// A file has no address of its own.
+    async fn url(&self, _: &str, _: Duration) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    async fn probe(&self) -> Result<Probe, StoreError> {
+        let path = self.folder.join(format!(".probe-{}", std::process::id()));
+        let begun = Instant::now();
+        let probe = move || -> io::Result<()> {
+            crate::durable::replace_file(&path, b"probe")?;
+            let read = std::fs::read(&path)?;
+            std::fs::remove_file(&path)?;
+            match read == b"probe" {
+                true => Ok(()),
+                false => Err(io::Error::other("what was written was not read back")),
+            }
+        };
+        blocking("a probe", probe)
+            .await?
+            .map_err(|error| failed("write to", &self.place, error))?;
+        Ok(Probe {
+            took: begun.elapsed(),
+            clock_ahead_ms: None,
+        })
+    }
+
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
         let Ok(file) = location(name) else {
             return Ok(());
@@ -254,7 +305,7 @@ fn chunks(
 }
 
 /// Runs `work` where it may wait for the disk.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -263,7 +314,7 @@ async fn blocking<T: Send + 'static>(
         .map_err(|error| failed("finish work on", name, error))
 }
 
-fn failed(action: &'static str, name: &str, detail: impl ToString) -> StoreError {
+pub(crate) fn failed(action: &'static str, name: &str, detail: impl ToString) -> StoreError {
     StoreError::Failed {
         action,
         name: name.into(),
@@ -272,7 +323,7 @@ fn failed(action: &'static str, name: &str, detail: impl ToString) -> StoreError
 }
 
 /// Whether `name` can be a recording's: one visible file of this folder.
-fn check_name(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
     let faults = [
         (name.is_empty(), "it has no name"),
         (name.starts_with('.'), "a name must not begin with a dot"),
@@ -297,14 +348,14 @@ fn location(name: &str) -> Result<ObjectPath, StoreError> {
 }
 
 /// Path of the metadata, relative to the store's folder.
-fn metadata_name(name: &str) -> String {
+pub(crate) fn metadata_name(name: &str) -> String {
     format!(
         "{METADATA_FOLDER}/{}.json",
         name.strip_suffix(".mp4").unwrap_or(name)
     )
 }
 
-fn stored_object(object: &ObjectMeta) -> StoredObject {
+pub(crate) fn stored_object(object: &ObjectMeta) -> StoredObject {
     StoredObject {
         size: object.size,
         etag: object
@@ -317,7 +368,7 @@ fn stored_object(object: &ObjectMeta) -> StoredObject {
     }
 }
 
-fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
+pub(crate) fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
     if !name.ends_with(".mp4") {
         return None;
     }
@@ -342,5 +393,7 @@ fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
         end_reason: None,
         gaps: Vec::new(),
         pauses: Vec::new(),
+        files: Vec::new(),
+        part_of: None,
     })
 }

@@ -57,7 +57,10 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
     Ok(())
 }
 
-fn check((size, sha256): &(u64, String), metadata: &RecordingMetadata) -> Result<(), StoreError> {
+pub(crate) fn check(
+    (size, sha256): &(u64, String),
+    metadata: &RecordingMetadata,
+) -> Result<(), StoreError> {
     let damaged = |detail| {
         Err(StoreError::Integrity {
             name: metadata.name.clone(),

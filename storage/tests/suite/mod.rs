@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
-use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError};
+use tapedeck_storage::{RecordingMetadata, RecordingStore, StoreError, UploadProgress};
 
 pub fn metadata(name: &str, content: &[u8]) -> RecordingMetadata {
     let sha256 = Sha256::digest(content)
@@ -24,6 +24,8 @@ pub fn metadata(name: &str, content: &[u8]) -> RecordingMetadata {
         end_reason: Some("stopped".into()),
         gaps: Vec::new(),
         pauses: Vec::new(),
+        files: Vec::new(),
+        part_of: None,
     }
 }
 
@@ -61,11 +63,16 @@ async fn stores_and_reads_back(store: &dyn RecordingStore) {
         Err(StoreError::NotFound(_))
     ));
 
-    let stored = store.put(&path, &metadata(name, &content)).await.unwrap();
+    let stored = store
+        .put(&path, &metadata(name, &content), &UploadProgress::default())
+        .await
+        .unwrap();
     assert!(path.exists(), "the source stays");
     assert_eq!(stored.size, content.len() as u64);
-    assert!(!stored.etag.is_empty() && !stored.etag.contains('"'));
-    assert_eq!(store.head(name).await.unwrap(), stored);
+    let object = store.head(name).await.unwrap();
+    assert!(!object.etag.is_empty() && !object.etag.contains('"'));
+    assert_eq!(object.size, stored.size);
+    assert!(stored.path.ends_with(name), "{stored:?}");
     assert_eq!(store.list().await.unwrap(), [metadata(name, &content)]);
 
     let end = content.len() as u64;
@@ -103,17 +110,31 @@ async fn repeats_and_never_overwrites(store: &dyn RecordingStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path(), b"first");
     let first = store
-        .put(&path, &metadata("a.mp4", b"first"))
+        .put(
+            &path,
+            &metadata("a.mp4", b"first"),
+            &UploadProgress::default(),
+        )
         .await
         .unwrap();
     let repeated = store
-        .put(&path, &metadata("a.mp4", b"first"))
+        .put(
+            &path,
+            &metadata("a.mp4", b"first"),
+            &UploadProgress::default(),
+        )
         .await
         .unwrap();
     assert_eq!(repeated.size, first.size);
 
     let other = source(folder.path(), b"other");
-    let refused = store.put(&other, &metadata("a.mp4", b"other")).await;
+    let refused = store
+        .put(
+            &other,
+            &metadata("a.mp4", b"other"),
+            &UploadProgress::default(),
+        )
+        .await;
     assert!(
         matches!(refused, Err(StoreError::Conflict(_))),
         "{refused:?}"
@@ -129,7 +150,13 @@ async fn repeats_and_never_overwrites(store: &dyn RecordingStore) {
 async fn refuses_damaged_content(store: &dyn RecordingStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path(), b"damaged");
-    let refused = store.put(&path, &metadata("b.mp4", b"correct")).await;
+    let refused = store
+        .put(
+            &path,
+            &metadata("b.mp4", b"correct"),
+            &UploadProgress::default(),
+        )
+        .await;
     assert!(
         matches!(refused, Err(StoreError::Integrity { .. })),
         "{refused:?}"
@@ -155,7 +182,10 @@ async fn refuses_paths(store: &dyn RecordingStore) {
         "a\\b.mp4",
     ] {
         assert!(
-            store.put(&path, &metadata(name, b"x")).await.is_err(),
+            store
+                .put(&path, &metadata(name, b"x"), &UploadProgress::default())
+                .await
+                .is_err(),
             "{name:?}"
         );
         assert!(
@@ -172,7 +202,10 @@ async fn refuses_paths(store: &dyn RecordingStore) {
 async fn deletes(store: &dyn RecordingStore) {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path(), b"x");
-    store.put(&path, &metadata("c.mp4", b"x")).await.unwrap();
+    store
+        .put(&path, &metadata("c.mp4", b"x"), &UploadProgress::default())
+        .await
+        .unwrap();
     store.delete("c.mp4").await.unwrap();
     store.delete("c.mp4").await.unwrap();
     assert!(matches!(

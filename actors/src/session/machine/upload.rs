@@ -58,6 +58,8 @@ impl Machine {
             end_reason: manifest.end_reason.and_then(word),
             gaps: manifest.gaps.iter().map(gap).collect(),
             pauses: manifest.pauses.iter().map(pause).collect(),
+            files: Vec::new(),
+            part_of: None,
         };
         vec![Action::Upload {
             path: file.path.clone(),
