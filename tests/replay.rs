@@ -9,7 +9,9 @@ use harness::livekit::Livekit;
 use harness::publisher::{Publisher, PublisherOptions};
 use harness::tapedeck::{self, Tapedeck};
 use tapedeck_pipelines::control::PROTOCOL_VERSION;
-use tapedeck_pipelines::job::{Canvas, GapStyle, OutputSettings, RenderJob, VideoEncoder};
+use tapedeck_pipelines::job::{
+    Canvas, GapStyle, OutputFormat, OutputSettings, RenderJob, VideoEncoder,
+};
 
 /// Renders the log in `log` by hand, in a folder of its own.
 fn render(log: &Path, folder: PathBuf) -> PathBuf {
@@ -27,6 +29,9 @@ fn render(log: &Path, folder: PathBuf) -> PathBuf {
         socket: None,
         output: output.clone(),
         settings: OutputSettings {
+            format: OutputFormat::Mp4,
+            per_speaker: false,
+            audio_only: false,
             canvas: Canvas {
                 width: 1280,
                 height: 720,

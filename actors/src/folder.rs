@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use tapedeck_pipelines::control::Role;
+use tapedeck_pipelines::job::OutputFormat;
 use tapedeck_storage::durable;
 
 use crate::DiskSpace;
@@ -111,9 +112,10 @@ impl DataFolder {
         self.work(id).join("manifest.json")
     }
 
-    /// The file that a render makes.
-    pub fn output(&self, id: &str) -> PathBuf {
-        self.work(id).join("output.mp4")
+    /// The file that a render makes; further ones are put beside it.
+    pub fn output(&self, id: &str, format: OutputFormat) -> PathBuf {
+        let name = format!("output.{}", format.extension());
+        self.work(id).join(name)
     }
 
     /// The control socket of a child, relative to the data folder.

@@ -1,6 +1,7 @@
 //! Names of recordings and of their files.
 
 use rand::RngExt;
+use tapedeck_pipelines::job::OutputFormat;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -11,7 +12,6 @@ const LONGEST_NAME: usize = 200;
 const ROOM_FOR_NUMBER: usize = 5;
 /// More of a room id is not kept.
 const LONGEST_ROOM_ID: usize = 64;
-const EXTENSION: &str = ".mp4";
 
 /// Draws the id of a new recording: `EG_` and 12 characters, the shape of LiveKit's egress ids.
 pub fn draw_id() -> String {
@@ -27,31 +27,33 @@ pub fn is_id(text: &str) -> bool {
     text.starts_with("EG_") && text.len() <= 64 && text.chars().all(is_plain)
 }
 
-/// `{room name}-{time}-{room id}.mp4`, safe for file systems and URLs: no separators, control
+/// `{room name}-{time}-{room id}.{extension}`, safe for file systems and URLs: no separators, control
 /// characters or characters with a meaning in URLs, no leading dot, at most 200 bytes. `at` is
 /// Unix ms; the time is told in UTC.
-pub fn file_name(room_name: &str, room_id: &str, at: i64) -> String {
+pub fn file_name(room_name: &str, room_id: &str, at: i64, format: OutputFormat) -> String {
     let mut ending = format!("-{}", utc_time(at));
     let room_id = cut(safe(room_id), LONGEST_ROOM_ID);
     if !room_id.is_empty() {
         ending = format!("{ending}-{room_id}");
     }
-    let space = LONGEST_NAME - ending.len() - EXTENSION.len() - ROOM_FOR_NUMBER;
+    ending = format!("{ending}.{}", format.extension());
+    let space = LONGEST_NAME - ending.len() - ROOM_FOR_NUMBER;
     let mut room = cut(safe(room_name), space);
     if room.is_empty() {
         room = "room".into();
     }
-    format!("{room}{ending}{EXTENSION}")
+    format!("{room}{ending}")
 }
 
 /// The name to try when `name` is taken: a number is added or counted up.
 pub fn next_name(name: &str) -> String {
-    let stem = name.strip_suffix(EXTENSION).unwrap_or(name);
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let extension = &name[stem.len()..];
     let counted = stem.rsplit_once('-').and_then(|(base, number)| {
         let number: u32 = number.parse().ok().filter(|_| number.len() < 4)?;
-        Some(format!("{base}-{}{EXTENSION}", number + 1))
+        Some(format!("{base}-{}{extension}", number + 1))
     });
-    counted.unwrap_or_else(|| format!("{stem}-2{EXTENSION}"))
+    counted.unwrap_or_else(|| format!("{stem}-2{extension}"))
 }
 
 fn utc_time(at: i64) -> String {
@@ -103,18 +105,20 @@ mod tests {
     #[test]
     fn tells_room_time_and_room_id() {
         assert_eq!(
-            file_name("room", "RM_x7", AT),
+            file_name("room", "RM_x7", AT, OutputFormat::Mp4),
             "room-2026-11-21T225328-RM_x7.mp4"
         );
         assert_eq!(
-            file_name("회의실", "RM_x7", AT),
+            file_name("회의실", "RM_x7", AT, OutputFormat::Mp4),
             "회의실-2026-11-21T225328-RM_x7.mp4"
         );
     }
 
     #[test]
     fn is_read_by_the_store() {
-        let parts = tapedeck_storage::parse_file_name(&file_name("a-b", "RM_x7", AT)).unwrap();
+        let parts =
+            tapedeck_storage::parse_file_name(&file_name("a-b", "RM_x7", AT, OutputFormat::Mp4))
+                .unwrap();
         assert_eq!(parts.room_name, "a-b");
         assert_eq!(parts.started_at, AT / 1_000 * 1_000);
     }
@@ -133,7 +137,7 @@ mod tests {
             "-rf",
             ".hidden",
         ] {
-            let name = file_name(room, "RM_x", AT);
+            let name = file_name(room, "RM_x", AT, OutputFormat::Mp4);
             assert!(!name.starts_with(['.', '-']), "{name:?}");
             assert!(
                 name.chars()
@@ -151,7 +155,7 @@ mod tests {
             "회".repeat(300),
             format!("a{}", "🎥".repeat(300)),
         ] {
-            let name = file_name(&room, &"RM_".repeat(100), AT);
+            let name = file_name(&room, &"RM_".repeat(100), AT, OutputFormat::Mp4);
             assert!(
                 (150..=200).contains(&next_name(&name).len()),
                 "{}",
@@ -163,10 +167,13 @@ mod tests {
 
     #[test]
     fn counts_when_a_name_is_taken() {
-        let name = file_name("room", "RM_x7", AT);
+        let name = file_name("room", "RM_x7", AT, OutputFormat::Mp4);
         let second = next_name(&name);
         assert_eq!(second, "room-2026-11-21T225328-RM_x7-2.mp4");
         assert_eq!(next_name(&second), "room-2026-11-21T225328-RM_x7-3.mp4");
+        let sound = file_name("room", "RM_x7", AT, OutputFormat::Wav);
+        assert_eq!(sound, "room-2026-11-21T225328-RM_x7.wav");
+        assert_eq!(next_name(&sound), "room-2026-11-21T225328-RM_x7-2.wav");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use tapedeck_pipelines::control::PROTOCOL_VERSION;
-use tapedeck_pipelines::job::{Canvas, GapStyle, OutputSettings, RenderJob, VideoEncoder};
+use tapedeck_pipelines::job::{
+    Canvas, GapStyle, OutputFormat, OutputSettings, RenderJob, VideoEncoder,
+};
 use tapedeck_pipelines::render::{RenderControl, render, run_job};
 
 fn main() -> ExitCode {
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         socket: None,
         output: Path::new(output).into(),
         settings: OutputSettings {
+            format: OutputFormat::Mp4,
+            per_speaker: false,
+            audio_only: false,
             canvas: canvas.unwrap_or(Canvas {
                 width: 1280,
                 height: 720,

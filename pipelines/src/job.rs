@@ -53,6 +53,10 @@ pub struct CaptureJob {
     pub source: Source,
     /// The canvas that the media will be composed into; decides which simulcast layer is asked for.
     pub canvas: Canvas,
+    /// Whether pictures are wanted. Without them no video track is asked for, and the log has none:
+    /// it can be rendered again as sound only.
+    #[serde(default = "wanted")]
+    pub video: bool,
     /// When to stop without being asked.
     pub limits: CaptureLimits,
     /// How the log is written.
@@ -208,9 +212,18 @@ pub enum GapStyle {
     Cut,
 }
 
-/// What an MP4 looks and sounds like.
+/// What a recording's file is, and what it looks and sounds like.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputSettings {
+    /// What kind of file is made. A WAV has no use for what concerns pictures and bit rates.
+    #[serde(default)]
+    pub format: OutputFormat,
+    /// A further WAV for each participant, on the clock of the main one.
+    #[serde(default)]
+    pub per_speaker: bool,
+    /// An MP4 without a picture.
+    #[serde(default)]
+    pub audio_only: bool,
     /// Size and greatest frame rate.
     pub canvas: Canvas,
     /// Bits per second.
@@ -223,6 +236,38 @@ pub struct OutputSettings {
     pub x264_preset: String,
     /// The longest time between two key frames, ms.
     pub key_frame_interval_ms: u32,
+}
+
+impl OutputSettings {
+    /// Whether there is a picture in the file.
+    pub fn has_picture(&self) -> bool {
+        self.format == OutputFormat::Mp4 && !self.audio_only
+    }
+}
+
+/// A kind of file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputFormat {
+    /// H.264 and AAC.
+    #[default]
+    Mp4,
+    /// All sound mixed for speech recognition: PCM, 16 kHz, one channel, 16 bits.
+    Wav,
+}
+
+impl OutputFormat {
+    /// What its file names end in, after the dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Wav => "wav",
+        }
+    }
+}
+
+fn wanted() -> bool {
+    true
 }
 
 /// An H.264 encoder of GStreamer.

@@ -67,6 +67,7 @@ impl Capture {
                 height: 720,
                 frame_rate: 30,
             },
+            video: true,
             limits,
             log: LogSettings::default(),
         };

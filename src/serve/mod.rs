@@ -20,7 +20,7 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
-use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputSettings};
+use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::StoreError;
 
 use crate::config::{Livekit, Settings, rooms};
@@ -221,6 +221,9 @@ fn listening_on(addresses: &[SocketAddr]) -> String {
 pub fn output_settings(settings: &Settings) -> OutputSettings {
     let Settings { video, audio, .. } = settings;
     OutputSettings {
+        format: OutputFormat::Mp4,
+        per_speaker: false,
+        audio_only: false,
         canvas: Canvas {
             width: video.width,
             height: video.height,

@@ -68,7 +68,7 @@ impl Recorder {
     ) -> Manifest {
         let id = naming::draw_id();
         let created_at = now_ms();
-        let mut name = naming::file_name(&room.name, &room.id, created_at);
+        let mut name = naming::file_name(&room.name, &room.id, created_at, request.output.format);
         while self.is_taken(&name).await {
             name = naming::next_name(&name);
         }

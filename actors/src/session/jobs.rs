@@ -28,6 +28,7 @@ pub fn capture(
         socket: folder.socket(&manifest.id, Role::Capture),
         source,
         canvas: manifest.output.canvas,
+        video: manifest.output.has_picture(),
         limits: CaptureLimits {
             max_duration_ms: manifest.max_duration_ms,
             ..settings.limits
@@ -56,7 +57,7 @@ pub fn render(
         room_name: manifest.room_name.clone(),
         folder: folder.work(&manifest.id),
         socket: Some(folder.socket(&manifest.id, Role::Render)),
-        output: folder.output(&manifest.id),
+        output: folder.output(&manifest.id, manifest.output.format),
         settings: manifest.output.clone(),
         lag_ms: settings.render_lag_ms,
         log_is_final,

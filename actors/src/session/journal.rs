@@ -82,6 +82,7 @@ fn render(journal: &[JournalEntry]) -> Option<RenderSnapshot> {
     #[serde(default)]
     struct Told {
         warnings: Vec<Warning>,
+        further_outputs: Vec<OutputFile>,
     }
     let last = journal
         .last()
@@ -91,13 +92,19 @@ fn render(journal: &[JournalEntry]) -> Option<RenderSnapshot> {
         Some(output) => serde_json::from_value(output.clone()).ok(),
         None => details::<OutputFile>(last),
     };
-    let output = output.filter(|output: &OutputFile| {
+    let is_there = |output: &OutputFile| {
         std::fs::metadata(&output.path).is_ok_and(|file| file.len() == output.size_bytes)
-    })?;
+    };
+    let output = output.filter(is_there)?;
+    let told: Told = details(last).unwrap_or_default();
+    if !told.further_outputs.iter().all(is_there) {
+        return None;
+    }
     Some(RenderSnapshot {
         state: RenderState::Finished,
         output: Some(output),
-        warnings: details::<Told>(last).unwrap_or_default().warnings,
+        further_outputs: told.further_outputs,
+        warnings: told.warnings,
         ..RenderSnapshot::default()
     })
 }
@@ -195,6 +202,24 @@ mod tests {
             std::fs::remove_file(&path).unwrap();
             assert_eq!(last_state(Role::Render, &journal), None);
         }
+    }
+
+    #[test]
+    fn further_files_count_with_the_main_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [main, further] = ["output.wav", "output-2.wav"].map(|name| folder.path().join(name));
+        let details = json!({
+            "path": main, "size_bytes": 4,
+            "further_outputs": [{"path": further, "size_bytes": 4, "suffix": "-2"}],
+        });
+        let journal = [entry("finished", details)];
+        std::fs::write(&main, b"tone").unwrap();
+        assert_eq!(last_state(Role::Render, &journal), None);
+        std::fs::write(&further, b"tone").unwrap();
+        let Some(Event::Render { snapshot }) = last_state(Role::Render, &journal) else {
+            panic!()
+        };
+        assert_eq!(snapshot.further_outputs[0].suffix, "-2");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 
 use tapedeck_pipelines::control::{EndReason, Role, Warning};
-use tapedeck_pipelines::job::OutputSettings;
+use tapedeck_pipelines::job::{OutputFormat, OutputSettings};
 use tapedeck_pipelines::log::{LogError, Summary, inspect};
 
 use super::Upkeep;
@@ -69,14 +69,15 @@ impl Upkeep {
     }
 
     fn rebuilt(&self, log: Summary, settings: &AdoptSettings) -> io::Result<Manifest> {
-        let id = log.recording_id;
+        let id = log.recording_id.clone();
         let socket = |role| Some(DataFolder::socket_name(&id, role));
         let capture_lives = UnixStream::connect(self.folder.socket(&id, Role::Capture)).is_ok();
         let duration_ms = i64::try_from(log.duration_ms).unwrap_or(i64::MAX);
         let ended = !capture_lives || log.end_reason.is_some();
+        let name = self.free_name(&log, settings.output.format)?;
         Ok(Manifest {
             version: MANIFEST_VERSION,
-            name: self.free_name(&log.room_name, &log.room_id, log.started_at_ms)?,
+            name,
             // The log does not tell; nothing depends on it any more.
             source: SourceKind::Livekit.name().into(),
             room_name: log.room_name,
@@ -116,7 +117,7 @@ impl Upkeep {
     }
 
     /// A file name that no recording has.
-    fn free_name(&self, room_name: &str, room_id: &str, started_at: i64) -> io::Result<String> {
+    fn free_name(&self, log: &Summary, format: OutputFormat) -> io::Result<String> {
         let (manifests, _) = self.manifests.look()?;
         let is_taken = |name: &str| {
             manifests.iter().any(|manifest| manifest.name == name)
@@ -125,7 +126,7 @@ impl Upkeep {
                     .as_ref()
                     .is_some_and(|store| store.join(name).exists())
         };
-        let mut name = naming::file_name(room_name, room_id, started_at);
+        let mut name = naming::file_name(&log.room_name, &log.room_id, log.started_at_ms, format);
         while is_taken(&name) {
             name = naming::next_name(&name);
         }

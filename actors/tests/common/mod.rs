@@ -16,7 +16,7 @@ pub use rustix::process::Signal;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
-    Canvas, CaptureLimits, GapStyle, OutputSettings, Secret, Source, VideoEncoder,
+    Canvas, CaptureLimits, GapStyle, OutputFormat, OutputSettings, Secret, Source, VideoEncoder,
 };
 use tapedeck_storage::{
     DiskStore, Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject,
@@ -72,6 +72,9 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
 
 pub fn output() -> OutputSettings {
     OutputSettings {
+        format: OutputFormat::Mp4,
+        per_speaker: false,
+        audio_only: false,
         canvas: Canvas {
             width: 1280,
             height: 720,

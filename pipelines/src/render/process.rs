@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{RenderControl, RenderError, render, tell_failure};
-use crate::control::{Command, CommandEnvelope, ControlServer, Event, Role};
+use crate::control::{Command, CommandEnvelope, ControlServer, Event, OutputFile, Role, Warning};
 use crate::job::RenderJob;
 use crate::process::{Journal, init_logging, lower_priority, read_job, redirect_output};
 
@@ -72,7 +72,7 @@ fn journaled(job: &RenderJob, control: &RenderControl) -> Result<(), RenderError
     note(&mut journal, "started", &());
     let result = render(job, control);
     match &result {
-        Ok(output) => note(&mut journal, "finished", output),
+        Ok(output) => note(&mut journal, "finished", &Finished::new(output, control)),
         Err(error) => note(
             &mut journal,
             "failed",
@@ -80,6 +80,26 @@ fn journaled(job: &RenderJob, control: &RenderControl) -> Result<(), RenderError
         ),
     }
     result.map(|_| ())
+}
+
+/// What the journal tells of a finished render, for a server that was away.
+#[derive(serde::Serialize)]
+struct Finished<'a> {
+    #[serde(flatten)]
+    output: &'a OutputFile,
+    further_outputs: Vec<OutputFile>,
+    warnings: Vec<Warning>,
+}
+
+impl<'a> Finished<'a> {
+    fn new(output: &'a OutputFile, control: &RenderControl) -> Self {
+        let snapshot = control.snapshot();
+        Self {
+            output,
+            further_outputs: snapshot.further_outputs,
+            warnings: snapshot.warnings,
+        }
+    }
 }
 
 fn note(journal: &mut Journal, happening: &str, details: &impl serde::Serialize) {

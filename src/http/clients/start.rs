@@ -3,7 +3,7 @@ use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 use tapedeck_actors::{RoomError, StartError, StartRequest};
-use tapedeck_pipelines::job::{Canvas, OutputSettings};
+use tapedeck_pipelines::job::{Canvas, OutputFormat, OutputSettings};
 
 use crate::config::{Bounds, Settings};
 use crate::http::refusal::{Refusal, sentence};
@@ -59,6 +59,9 @@ fn start_request(
         room_name,
         source: fields::source(body)?.unwrap_or_else(|| settings.default_source()),
         output: OutputSettings {
+            format: OutputFormat::Mp4,
+            per_speaker: false,
+            audio_only: false,
             canvas,
             video_bitrate: bounded(body, "videoBitrate", limits.video_bitrate(), video.bitrate)?,
             audio_bitrate: audio.bitrate,

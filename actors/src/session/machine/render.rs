@@ -148,6 +148,7 @@ impl Machine {
             (RenderState::Finished, Some(output)) => {
                 self.render.phase = Phase::Done { runs: true };
                 self.manifest.file = Some(output);
+                self.manifest.further_files = snapshot.further_outputs;
                 for warning in snapshot.warnings {
                     if !self.manifest.warnings.contains(&warning) {
                         self.manifest.warnings.push(warning);
@@ -212,6 +213,7 @@ impl Machine {
         }
         self.manifest.state = RecordingState::Ending;
         self.manifest.file = None;
+        self.manifest.further_files.clear();
         let mut actions = vec![self.save()];
         // Killed first, so that two renders never write the same file.
         if self.render.runs() {

@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::Clip;
 use crate::control::{EndReason, PROTOCOL_VERSION};
-use crate::job::{Canvas, GapStyle, LogSettings, OutputSettings, RenderJob, VideoEncoder};
+use crate::job::{
+    Canvas, GapStyle, LogSettings, OutputFormat, OutputSettings, RenderJob, VideoEncoder,
+};
 use crate::log::{
     Body, Codec, Frame, LogEvent, LogWriter, Record, SenderReport, TrackInfo, TrackKind,
     TrackNumber, TrackSource,
@@ -293,6 +295,9 @@ pub fn job(folder: &Path) -> RenderJob {
         socket: None,
         output: folder.join("output").join("recording.mp4"),
         settings: OutputSettings {
+            format: OutputFormat::Mp4,
+            per_speaker: false,
+            audio_only: false,
             canvas: Canvas {
                 width: 640,
                 height: 360,

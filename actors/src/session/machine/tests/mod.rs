@@ -84,6 +84,11 @@ fn finished() -> Event {
     Event::Render(RenderSnapshot {
         state: RenderState::Finished,
         output: Some(output),
+        further_outputs: vec![OutputFile {
+            path: "/work/output-2.wav".into(),
+            suffix: "-2".into(),
+            ..OutputFile::default()
+        }],
         ..RenderSnapshot::default()
     })
 }
@@ -344,7 +349,9 @@ fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
     assert!(save < upload);
 
     machine.step(gone(Role::Render), NOW);
+    assert_eq!(machine.manifest().further_files[0].suffix, "-2");
     machine.step(Event::OutputUnusable("gone".into()), NOW);
+    assert!(machine.manifest().further_files.is_empty());
     assert_eq!(machine.manifest().state, RecordingState::Ending);
     let actions = machine.step(Event::Timer(Timer::RenderRestart), NOW);
     assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
