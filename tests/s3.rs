@@ -1,13 +1,10 @@
 //! Recordings that go to a bucket.
 
-#[path = "../storage/tests/s3/server.rs"]
-mod server;
-
 use harness::livekit::Livekit;
 use harness::tapedeck::Tapedeck;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use server::Server;
+use storage_testing::versitygw::Server;
 
 #[tokio::test]
 async fn a_recording_reaches_its_bucket_though_the_store_was_away() {

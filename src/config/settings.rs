@@ -147,6 +147,8 @@ pub struct S3 {
     pub secret_key: Secret,
     /// Of temporary credentials; empty for none.
     pub session_token: Secret,
+    /// PEM file of certificates to trust besides the system's; empty for none.
+    pub ca_file: String,
 }
 
 /// How recordings begin and end.

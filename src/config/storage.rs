@@ -32,6 +32,9 @@ pub fn s3(s3: &S3, storage: &Storage) -> S3Settings {
         access_key: s3.access_key.clone(),
         secret_key: s3.secret_key.reveal().to_owned(),
         session_token: s3.session_token.reveal().to_owned(),
+        ca_file: Some(s3.ca_file.trim())
+            .filter(|file| !file.is_empty())
+            .map(Into::into),
     }
 }
 

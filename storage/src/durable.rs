@@ -67,7 +67,7 @@ pub fn temporary_path(path: &Path, owner: &str) -> io::Result<PathBuf> {
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidFilename))?;
     // Only a digest of the names: a temporary name must not be longer than the system allows.
     let names = [name.as_encoded_bytes(), owner.as_bytes()].join(&b'/');
-    let digest = crate::disk::hash::hex(&crate::disk::hash::digest(&names)[..12]);
+    let digest = crate::hash::hex(&crate::hash::digest(&names)[..12]);
     Ok(parent(path)?.join(format!(".{digest}.tmp")))
 }
 

@@ -1,9 +1,13 @@
 //! Where finished recordings are kept: one trait over all stores.
 
+mod catalogue;
 mod disk;
 pub mod durable;
+mod hash;
+mod layout;
 mod names;
 mod remote;
+mod work;
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,9 +20,9 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 pub use disk::DiskStore;
-pub use disk::hash::of_file as file_digest;
+pub use hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
-pub use remote::{RemoteStore, S3Settings, open_s3};
+pub use remote::{RemoteStore, S3, S3Settings, open_s3};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write.

@@ -1,8 +1,6 @@
 //! Recordings in a folder of this machine.
 
-pub(crate) mod catalogue;
-pub(crate) mod hash;
-pub(crate) mod write;
+mod write;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -21,14 +19,13 @@ use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
 };
 
-use self::catalogue::Catalogue;
+use crate::catalogue::Catalogue;
+use crate::layout::{METADATA_FOLDER, check_name, from_name, metadata_name, stored_object};
+use crate::work::{blocking, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
-    parse_file_name,
 };
 
-/// The folder of the metadata, as OpenVidu's recording applications lay it out.
-pub(crate) const METADATA_FOLDER: &str = ".metadata";
 /// Bytes of a recording that are read at once.
 const CHUNK: u64 = 256 << 10;
 
@@ -177,7 +174,7 @@ impl RecordingStore for DiskStore {
                     name: name.into(),
                     ..metadata
                 }),
-                None => from_name(name, &object),
+                None => from_name(name, object.size, object.last_modified.timestamp_millis()),
             };
             recordings.extend(recording);
         }
@@ -304,96 +301,9 @@ fn chunks(
     })
 }
 
-/// Runs `work` where it may wait for the disk.
-pub(crate) async fn blocking<T: Send + 'static>(
-    name: &str,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| failed("finish work on", name, error))
-}
-
-pub(crate) fn failed(action: &'static str, name: &str, detail: impl ToString) -> StoreError {
-    StoreError::Failed {
-        action,
-        name: name.into(),
-        detail: detail.to_string(),
-    }
-}
-
-/// Whether `name` can be a recording's: one visible file of this folder.
-pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
-    let faults = [
-        (name.is_empty(), "it has no name"),
-        (name.starts_with('.'), "a name must not begin with a dot"),
-        (name.contains(['/', '\\']), "a name must not hold a path"),
-        (
-            name.chars().any(char::is_control),
-            "a name must not hold control characters",
-        ),
-        (name.len() > 255, "a name must not be longer than 255 bytes"),
-    ];
-    faults
-        .iter()
-        .find(|(is_fault, _)| *is_fault)
-        .map_or(Ok(()), |(_, fault)| Err(fault))
-}
-
 /// Where an object is; a name that cannot be one is not in the store.
 fn location(name: &str) -> Result<ObjectPath, StoreError> {
     let not_found = || StoreError::NotFound(name.into());
     check_name(name).map_err(|_| not_found())?;
     ObjectPath::parse(name).map_err(|_| not_found())
-}
-
-/// Path of the metadata, relative to the store's folder.
-pub(crate) fn metadata_name(name: &str) -> String {
-    format!(
-        "{METADATA_FOLDER}/{}.json",
-        name.strip_suffix(".mp4").unwrap_or(name)
-    )
-}
-
-pub(crate) fn stored_object(object: &ObjectMeta) -> StoredObject {
-    StoredObject {
-        size: object.size,
-        etag: object
-            .e_tag
-            .as_deref()
-            .unwrap_or_default()
-            .trim_matches('"')
-            .to_owned(),
-        modified_at: object.last_modified.timestamp_millis(),
-    }
-}
-
-pub(crate) fn from_name(name: &str, object: &ObjectMeta) -> Option<RecordingMetadata> {
-    if !name.ends_with(".mp4") {
-        return None;
-    }
-    let parts = parse_file_name(name);
-    let started_at = parts.as_ref().map_or_else(
-        || object.last_modified.timestamp_millis(),
-        |parts| parts.started_at,
-    );
-    let (room_name, room_id) = parts
-        .map(|parts| (parts.room_name, parts.room_id))
-        .unwrap_or_default();
-    Some(RecordingMetadata {
-        id: String::new(),
-        name: name.into(),
-        room_name,
-        room_id,
-        started_at,
-        duration: 0.0,
-        size: object.size,
-        sha256: None,
-        metadata: None,
-        end_reason: None,
-        gaps: Vec::new(),
-        pauses: Vec::new(),
-        files: Vec::new(),
-        part_of: None,
-    })
 }

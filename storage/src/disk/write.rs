@@ -8,8 +8,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use tapedeck_failpoints::reached;
 
-use super::{hash, metadata_name};
-use crate::{RecordingMetadata, StoreError, durable};
+use crate::layout::{check_content, metadata_name};
+use crate::{RecordingMetadata, StoreError, durable, hash};
 
 /// Puts the file at `source` into `folder`, metadata first, the file's final name last: what can be
 /// listed is complete.
@@ -27,7 +27,7 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
         if stored != hash::of_file(source).map_err(failed)? {
             return Err(StoreError::Conflict(name.into()));
         }
-        check(&stored, metadata)?;
+        check_content(&stored, metadata)?;
         write_metadata(folder, metadata).map_err(failed)?;
         // Whoever put it there may have been stopped before the disk had its name.
         return durable::sync_folder(folder).map_err(failed);
@@ -42,7 +42,7 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
         .and_then(|file| file.sync_all())
         .map_err(failed)?;
     reached("upload.synced");
-    check(&hash::of_file(&temporary.0).map_err(failed)?, metadata)?;
+    check_content(&hash::of_file(&temporary.0).map_err(failed)?, metadata)?;
     write_metadata(folder, metadata).map_err(failed)?;
     reached("upload.described");
     match rename_new(&temporary.0, &target) {
@@ -55,27 +55,6 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
     durable::sync_folder(folder).map_err(failed)?;
     reached("upload.done");
     Ok(())
-}
-
-pub(crate) fn check(
-    (size, sha256): &(u64, String),
-    metadata: &RecordingMetadata,
-) -> Result<(), StoreError> {
-    let damaged = |detail| {
-        Err(StoreError::Integrity {
-            name: metadata.name.clone(),
-            detail,
-        })
-    };
-    if *size != metadata.size {
-        return damaged(format!("{size} bytes instead of {}", metadata.size));
-    }
-    match &metadata.sha256 {
-        Some(expected) if expected != sha256 => {
-            damaged(format!("sha-256 {sha256} instead of {expected}"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn write_metadata(folder: &Path, metadata: &RecordingMetadata) -> io::Result<()> {

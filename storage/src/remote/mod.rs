@@ -1,9 +1,12 @@
 //! Recordings in an object store that is reached over the network.
 
+mod backend;
+mod client;
 mod errors;
 mod progress;
 mod s3;
 mod upload;
+mod watched;
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -14,42 +17,63 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
-use object_store::multipart::MultipartStore;
+use http::Method;
 use object_store::path::Path as ObjectPath;
+use object_store::signer::Signer;
 use object_store::{
-    Attribute, Attributes, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt,
-    PutPayload,
+    Attribute, Attributes, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
 };
 use sha2::{Digest, Sha256};
 
-pub use self::s3::{S3Settings, open_s3};
+pub use self::s3::{S3, S3Settings, open_s3};
 
+use self::backend::{Backend, Checksum, Listed};
 use self::errors::Place;
-use crate::disk::catalogue::Catalogue;
-use crate::disk::hash;
-use crate::disk::{blocking, check_name, failed, from_name, metadata_name, stored_object};
+use self::progress::Progress;
+use self::upload::{Outcome, Upload};
+use crate::catalogue::Catalogue;
+use crate::hash::{self, PartedDigest};
+use crate::layout::{
+    METADATA_FOLDER, check_content, check_name, from_name, metadata_name, stored_object,
+};
+use crate::work::{blocking, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
 };
 
 /// Metadata objects that are read at the same time for a list.
 const READS_AT_ONCE: usize = 16;
+/// A folder in which nothing is.
+const NOTHING: &str = ".nothing";
+/// What a probe writes.
+const PROBE: &[u8] = b"probe";
 /// The name under which an object carries the SHA-256 of its content.
 const SHA256: &str = "sha256";
 
+/// The longest that a signed address holds: what S3 allows.
+const LONGEST_ADDRESS: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Recordings as `PREFIX/NAME.mp4`, their metadata as `PREFIX/.metadata/NAME.json`.
-pub struct RemoteStore<S> {
-    objects: Arc<S>,
+pub struct RemoteStore<B> {
+    backend: Arc<B>,
     place: Place,
     prefix: ObjectPath,
     catalogue: Catalogue,
 }
 
-impl<S: ObjectStore + MultipartStore> RemoteStore<S> {
+/// What is where a file goes.
+#[derive(Debug, PartialEq, Eq)]
+enum There {
+    Nothing,
+    TheFile,
+    SomethingElse,
+}
+
+impl<B: Backend> RemoteStore<B> {
     /// A store below `prefix`; `place` says in errors where that is.
-    fn new(objects: S, place: Place, prefix: &str) -> Self {
+    fn new(backend: B, place: Place, prefix: &str) -> Self {
         Self {
-            objects: Arc::new(objects),
+            backend: Arc::new(backend),
             place,
             prefix: ObjectPath::from(prefix),
             catalogue: Catalogue::default(),
@@ -68,29 +92,129 @@ impl<S: ObjectStore + MultipartStore> RemoteStore<S> {
         ObjectPath::parse(whole).map_err(|_| StoreError::NotFound(path.into()))
     }
 
-    /// Whether the object that is there has the content of `metadata`; `None` when there is none.
-    async fn has(&self, metadata: &RecordingMetadata) -> Result<Option<bool>, StoreError> {
-        let name = metadata.name.as_str();
+    /// Where keys begin that lie directly in a folder below ours.
+    fn key_prefix(&self, folder: &str) -> String {
+        [self.prefix.as_ref(), folder]
+            .iter()
+            .filter(|part| !part.is_empty())
+            .map(|part| format!("{part}/"))
+            .collect()
+    }
+
+    /// What an answer of 404 means: without a bucket nothing is there either.
+    async fn missing(&self, action: &'static str, name: &str, error: Error) -> StoreError {
+        let text = error.to_string();
+        if text.contains("NoSuchBucket") || text.contains("ContainerNotFound") {
+            return self.place.error(action, name, error);
+        }
+        if text.contains("NoSuchKey") || text.contains("BlobNotFound") {
+            return StoreError::NotFound(name.into());
+        }
+        match self.backend.list(&self.key_prefix(NOTHING)).await {
+            Err(error @ Error::NotFound { .. }) => self.place.error(action, name, error),
+            _ => StoreError::NotFound(name.into()),
+        }
+    }
+
+    /// Compares what is at `location` with a file, byte for byte, by checksums of the store's own
+    /// where it has some.
+    async fn compare(
+        &self,
+        name: &str,
+        location: &ObjectPath,
+        file: &PartedDigest,
+    ) -> Result<There, StoreError> {
+        let (size, checksum) = match self.backend.inspect(location).await {
+            Ok(found) => found,
+            Err(Error::NotFound { .. }) => return Ok(There::Nothing),
+            Err(error) => return Err(self.place.error("look up", name, error)),
+        };
+        let is_same = size == file.size
+            && match checksum {
+                Some(Checksum::Whole(stored)) => stored == file.base64(),
+                Some(Checksum::OfParts(stored, parts))
+                    if (&stored, parts) == (&file.of_parts().0, file.of_parts().1) =>
+                {
+                    true
+                }
+                // Other parts than ours, or no checksum: only reading tells.
+                _ => self.hash_of(name, size).await? == file.hex(),
+            };
+        Ok(match is_same {
+            true => There::TheFile,
+            false => There::SomethingElse,
+        })
+    }
+
+    /// Sends a file to where nothing is, and looks whether it is there.
+    async fn send(
+        &self,
+        upload: Upload<'_, B>,
+        file: &PartedDigest,
+        attributes: Attributes,
+    ) -> Result<(), StoreError> {
+        let name = upload.name;
+        for _ in 0..2 {
+            let outcome = upload.send(attributes.clone()).await?;
+            // What a store, or a proxy before it, says is not yet what it has.
+            let there = self.compare(name, upload.location, file).await;
+            return match (there?, outcome) {
+                (There::TheFile, _) => Ok(()),
+                (There::Nothing, Outcome::Gone) => {
+                    log::info!(
+                        "{} lost the parts of {name}: they are sent again",
+                        self.place.description
+                    );
+                    continue;
+                }
+                (There::Nothing, Outcome::Unsure(error)) => Err(error),
+                (There::Nothing, Outcome::Taken) => {
+                    let detail = "it said that it took it, but does not have it";
+                    Err(failed(
+                        "store",
+                        name,
+                        format!("{}: {detail}", self.place.description),
+                    ))
+                }
+                (There::SomethingElse, Outcome::Taken) => self.remove_damaged(upload).await,
+                (There::SomethingElse, _) => Err(StoreError::Conflict(name.into())),
+            };
+        }
+        let detail = format!(
+            "{}: it loses the parts that it takes",
+            self.place.description
+        );
+        Err(failed("store", name, detail))
+    }
+
+    /// An object that we made and that is not what we sent must not stand in the way of the next
+    /// try.
+    async fn remove_damaged(&self, upload: Upload<'_, B>) -> Result<(), StoreError> {
+        let name = upload.name;
         let options = GetOptions {
             head: true,
             ..Default::default()
         };
-        let found = match self.objects.get_opts(&self.location(name)?, options).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(self.place.error("look up", name, error)),
-        };
-        if found.meta.size != metadata.size {
-            return Ok(Some(false));
+        let found = self
+            .backend
+            .objects()
+            .get_opts(upload.location, options)
+            .await;
+        let found = found.map_err(|error| self.place.error("look up", name, error))?;
+        let mark = found.attributes.get(&Attribute::Metadata(SHA256.into()));
+        if mark.is_none_or(|mark| mark.as_ref() != upload.sha256) {
+            return Err(StoreError::Conflict(name.into()));
         }
-        let Some(expected) = &metadata.sha256 else {
-            return Ok(Some(true));
-        };
-        match found.attributes.get(&Attribute::Metadata(SHA256.into())) {
-            Some(stored) => Ok(Some(stored.as_ref() == expected)),
-            // Somebody else put it there.
-            None => Ok(Some(self.hash_of(name, metadata.size).await? == *expected)),
-        }
+        let deleted = self.backend.objects().delete(upload.location).await;
+        deleted.map_err(|error| self.place.error("remove the damaged", name, error))?;
+        upload::forget(upload.path, name).await?;
+        Err(StoreError::Integrity {
+            name: name.into(),
+            detail: format!(
+                "{} had other content than was sent; it was removed",
+                self.place.description
+            ),
+        })
     }
 
     /// SHA-256 of what is stored, lower-case hexadecimal.
@@ -108,24 +232,27 @@ impl<S: ObjectStore + MultipartStore> RemoteStore<S> {
         let json =
             serde_json::to_vec_pretty(metadata).map_err(|error| failed("describe", name, error))?;
         let location = self.below(&metadata_name(name))?;
-        let put = self.objects.put(&location, PutPayload::from(json)).await;
-        put.map(drop)
-            .map_err(|error| self.place.error("describe", name, error))
+        let error = |error| self.place.error("describe", name, error);
+        let objects = self.backend.objects();
+        let put = objects.put(&location, PutPayload::from(json.clone()));
+        put.await.map_err(error)?;
+        let stored = objects.get(&location).await.map_err(error)?;
+        match stored.bytes().await.map_err(error)? == json {
+            true => Ok(()),
+            false => Err(StoreError::Integrity {
+                name: name.into(),
+                detail: format!("{} does not have its metadata", self.place.description),
+            }),
+        }
     }
 
     /// Validators of all metadata, by path.
     async fn described(&self) -> Result<HashMap<String, String>, StoreError> {
-        let folder = self.below(crate::disk::METADATA_FOLDER)?;
-        let found = self
-            .objects
-            .list_with_delimiter(Some(&folder))
-            .await
-            .map_err(|error| self.place.error("list", "metadata", error))?;
-        let validator = |object: ObjectMeta| {
-            let etag = object.e_tag.unwrap_or_default();
-            (object.location.as_ref().to_owned(), etag)
-        };
-        Ok(found.objects.into_iter().map(validator).collect())
+        let folder = self.key_prefix(METADATA_FOLDER);
+        let found = self.backend.list(&folder).await;
+        let found = found.map_err(|error| self.place.error("list", "metadata", error))?;
+        let validator = |object: Listed| (format!("{folder}{}", object.name), object.etag);
+        Ok(found.into_iter().map(validator).collect())
     }
 
     async fn metadata(
@@ -138,9 +265,9 @@ impl<S: ObjectStore + MultipartStore> RemoteStore<S> {
             return Ok(Some(known));
         }
         let read = |error| self.place.error("read the metadata of", name, error);
-        let bytes = match self.objects.get(&path).await {
+        let bytes = match self.backend.objects().get(&path).await {
             Ok(found) => found.bytes().await.map_err(read)?,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(read(error)),
         };
         match serde_json::from_slice::<RecordingMetadata>(&bytes) {
@@ -160,29 +287,32 @@ impl<S: ObjectStore + MultipartStore> RemoteStore<S> {
     /// What a list tells of an object.
     async fn entry(
         &self,
-        object: ObjectMeta,
+        object: Listed,
         described: &HashMap<String, String>,
     ) -> Result<Option<RecordingMetadata>, StoreError> {
-        let Some(name) = object.location.filename().map(str::to_owned) else {
-            return Ok(None);
-        };
-        if check_name(&name).is_err() {
+        // Also a folder, which some stores list as an empty object.
+        if check_name(&object.name).is_err() {
             return Ok(None);
         }
-        let path = self.below(&metadata_name(&name))?;
+        let Ok(path) = self.below(&metadata_name(&object.name)) else {
+            return Ok(None);
+        };
         let metadata = match described.get(path.as_ref()) {
-            Some(etag) => self.metadata(&name, path, etag).await?,
+            Some(etag) => self.metadata(&object.name, path, etag).await?,
             None => None,
         };
         Ok(match metadata {
-            Some(metadata) => Some(RecordingMetadata { name, ..metadata }),
-            None => from_name(&name, &object),
+            Some(metadata) => Some(RecordingMetadata {
+                name: object.name,
+                ..metadata
+            }),
+            None => from_name(&object.name, object.size, object.modified_at),
         })
     }
 }
 
 #[async_trait]
-impl<S: ObjectStore + MultipartStore> RecordingStore for RemoteStore<S> {
+impl<B: Backend> RecordingStore for RemoteStore<B> {
     fn place(&self) -> &str {
         &self.place.description
     }
@@ -197,78 +327,70 @@ impl<S: ObjectStore + MultipartStore> RecordingStore for RemoteStore<S> {
         check_name(&name).map_err(|detail| failed("take", &name, detail))?;
         let location = self.location(&name)?;
         let source = path.to_path_buf();
-        let (size, sha256) = blocking(&name, move || hash::of_file(&source))
+        let part_bytes = Progress::part_bytes(metadata.size);
+        let file = blocking(&name, move || PartedDigest::of_file(&source, part_bytes))
             .await?
             .map_err(|error| failed("read", &name, error))?;
-        crate::disk::write::check(&(size, sha256.clone()), metadata)?;
-        match self.has(metadata).await? {
-            Some(true) => upload::forget(path, &name).await?,
-            Some(false) => return Err(StoreError::Conflict(name)),
-            None => {
+        let sha256 = file.hex();
+        check_content(&(file.size, sha256.clone()), metadata)?;
+        match self.compare(&name, &location, &file).await? {
+            There::TheFile => self.give_up(path, &name).await?,
+            There::SomethingElse => return Err(StoreError::Conflict(name)),
+            There::Nothing => {
                 let attributes = Attributes::from_iter([
-                    (Attribute::ContentType, "video/mp4".to_owned()),
+                    (Attribute::ContentType, content_type(&name).to_owned()),
                     (Attribute::Metadata(SHA256.into()), sha256.clone()),
                 ]);
-                let file = upload::File {
+                let upload = Upload {
+                    backend: &*self.backend,
+                    place: &self.place,
+                    location: &location,
                     path,
                     name: &name,
-                    size,
+                    size: file.size,
                     sha256: &sha256,
+                    told: progress,
                 };
-                upload::send(&*self.objects, &self.place, &location, file, attributes).await?;
-                // What a store, or a proxy before it, says is not yet what it has.
-                match self.has(metadata).await? {
-                    Some(true) => upload::forget(path, &name).await?,
-                    Some(false) => {
-                        return Err(StoreError::Integrity {
-                            name,
-                            detail: "the store has other content than was sent".into(),
-                        });
-                    }
-                    None => {
-                        upload::forget(path, &name).await?;
-                        let detail = "it took the upload, but does not have it";
-                        return Err(failed("store", &name, detail));
-                    }
-                }
+                self.send(upload, &file, attributes).await?;
+                upload::forget(path, &name).await?;
             }
         }
         self.describe(metadata).await?;
-        let size = self.head(&name).await?.size;
-        progress.set(size);
+        progress.set(file.size);
         Ok(Stored {
             path: location.to_string(),
-            size,
+            size: file.size,
             url: None,
             document: None,
         })
     }
 
     async fn give_up(&self, path: &Path, name: &str) -> Result<(), StoreError> {
-        upload::forget(path, name).await
+        let location = self.location(name)?;
+        upload::give_up(&*self.backend, &self.place, &location, path, name).await
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
-        let found = self
-            .objects
-            .list_with_delimiter(Some(&self.prefix))
-            .await
-            .map_err(|error| self.place.error("list", "recordings", error))?;
+        let found = self.backend.list(&self.key_prefix("")).await;
+        let found = found.map_err(|error| self.place.error("list", "recordings", error))?;
         let described = self.described().await?;
         self.catalogue.keep(|path| described.contains_key(path));
         let described = &described;
-        let entries = found.objects.into_iter();
-        stream::iter(entries.map(|object| self.entry(object, described)))
-            .buffer_unordered(READS_AT_ONCE)
-            .try_filter_map(|entry| async { Ok(entry) })
-            .try_collect()
-            .await
+        stream::iter(
+            found
+                .into_iter()
+                .map(|object| self.entry(object, described)),
+        )
+        .buffer_unordered(READS_AT_ONCE)
+        .try_filter_map(|entry| async { Ok(entry) })
+        .try_collect()
+        .await
     }
 
     async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
-        match self.objects.head(&self.location(name)?).await {
+        match self.backend.objects().head(&self.location(name)?).await {
             Ok(object) => Ok(stored_object(&object)),
-            Err(object_store::Error::NotFound { .. }) => Err(StoreError::NotFound(name.into())),
+            Err(error @ Error::NotFound { .. }) => Err(self.missing("look up", name, error).await),
             Err(error) => Err(self.place.error("look up", name, error)),
         }
     }
@@ -287,10 +409,10 @@ impl<S: ObjectStore + MultipartStore> RecordingStore for RemoteStore<S> {
             range: Some(GetRange::Bounded(range.clone())),
             ..Default::default()
         };
-        let found = match self.objects.get_opts(&location, options).await {
+        let found = match self.backend.reading().get_opts(&location, options).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => {
-                return Err(StoreError::NotFound(name.into()));
+            Err(error @ Error::NotFound { .. }) => {
+                return Err(self.missing("read", name, error).await);
             }
             Err(error) => return Err(self.place.error("read", name, error)),
         };
@@ -305,23 +427,37 @@ impl<S: ObjectStore + MultipartStore> RecordingStore for RemoteStore<S> {
             .boxed())
     }
 
-    async fn url(&self, _: &str, _: Duration) -> Result<Option<String>, StoreError> {
-        Ok(None)
+    async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
+        let location = self.location(name)?;
+        let valid = valid.clamp(Duration::from_secs(1), LONGEST_ADDRESS);
+        let objects = self.backend.objects();
+        let signed = objects.signed_url(Method::GET, &location, valid).await;
+        let url = signed.map_err(|error| self.place.error("sign an address of", name, error))?;
+        Ok(Some(url.into()))
     }
 
     async fn probe(&self) -> Result<Probe, StoreError> {
         let begun = Instant::now();
         let failed = |error| self.place.error("try", "the bucket", error);
         let location = self.below(&format!(".probe-{}", std::process::id()))?;
-        let put = self
-            .objects
-            .put(&location, PutPayload::from_static(b"probe"));
-        put.await.map_err(failed)?;
-        self.objects.get(&location).await.map_err(failed)?;
-        self.objects.delete(&location).await.map_err(failed)?;
+        let objects = self.backend.objects();
+        let content = PutPayload::from_static(PROBE);
+        objects.put(&location, content).await.map_err(failed)?;
+        let read = objects.get(&location).await.map_err(failed)?;
+        let read = read.bytes().await.map_err(failed)?;
+        objects.delete(&location).await.map_err(failed)?;
+        if read != PROBE {
+            return Err(StoreError::Integrity {
+                name: "a probe".into(),
+                detail: format!(
+                    "{}: what was written was not read back",
+                    self.place.description
+                ),
+            });
+        }
         Ok(Probe {
             took: begun.elapsed(),
-            clock_ahead_ms: None,
+            clock_ahead_ms: self.backend.clock_ahead_ms(),
         })
     }
 
@@ -331,11 +467,29 @@ impl<S: ObjectStore + MultipartStore> RecordingStore for RemoteStore<S> {
         };
         // The file first: metadata without a file is never listed.
         for object in [file, self.below(&metadata_name(name))?] {
-            match self.objects.delete(&object).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+            match self.backend.objects().delete(&object).await {
+                Ok(()) => {}
+                Err(error @ Error::NotFound { .. }) => {
+                    if let error @ StoreError::Refused { .. } =
+                        self.missing("delete", name, error).await
+                    {
+                        return Err(error);
+                    }
+                }
                 Err(error) => return Err(self.place.error("delete", name, error)),
             }
         }
         Ok(())
+    }
+}
+
+/// What browsers are told.
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("mp4") => "video/mp4",
+        Some("wav") => "audio/wav",
+        Some("m4a") => "audio/mp4",
+        Some("ogg") => "audio/ogg",
+        _ => "application/octet-stream",
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 
-/// Parts are at least this large, bytes: four of two uploads at once fill 64 MB.
+/// Parts are at least this large, bytes.
 const LEAST_PART: u64 = 8 << 20;
 /// S3 takes 10,000 parts at most.
 const MOST_PARTS: u64 = 9_000;
@@ -45,6 +45,15 @@ impl Progress {
     /// How many parts the whole has.
     pub fn count(&self) -> u64 {
         self.size.div_ceil(self.part_bytes)
+    }
+
+    /// Bytes that the store has.
+    pub fn sent(&self) -> u64 {
+        let bytes = |part: &u64| {
+            self.part_bytes
+                .min(self.size.saturating_sub(part * self.part_bytes))
+        };
+        self.parts.keys().map(bytes).sum()
     }
 
     /// Parts that the store does not have.
@@ -114,6 +123,7 @@ mod tests {
         let found = Progress::load(&file).unwrap().unwrap();
         assert_eq!(found, progress);
         assert_eq!(found.missing(), [0, 2]);
+        assert_eq!(found.sent(), 8 << 20);
         assert!(found.is_of("films/a.mp4", 20 << 20, "ab"));
         assert!(!found.is_of("films/a.mp4", 20 << 20, "cd"));
         assert!(!found.is_of("films/b.mp4", 20 << 20, "ab"));

@@ -7,20 +7,22 @@ use std::time::Duration;
 
 use tapedeck_storage::S3Settings;
 
+use crate::cache_dir;
+
 const BUCKET: &str = "films";
 
+/// A server with one bucket.
 pub struct Server {
     folder: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
 }
 
-#[allow(
-    dead_code,
-    reason = "not every test that starts a server needs all of it"
-)]
 impl Server {
     /// Starts one with an empty bucket.
+    ///
+    /// # Panics
+    /// It cannot be started.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
@@ -38,6 +40,9 @@ impl Server {
     }
 
     /// Starts it again, on what it had.
+    ///
+    /// # Panics
+    /// It cannot be started.
     pub async fn restarted(self) -> Self {
         let mut server = self.stopped();
         let log = std::fs::File::create(server.folder.path().with_extension("log")).unwrap();
@@ -67,15 +72,23 @@ impl Server {
         self
     }
 
+    /// What a client needs to know.
     pub fn settings(&self) -> S3Settings {
         S3Settings {
             endpoint: format!("http://127.0.0.1:{}", self.port),
+            ..Self::credentials()
+        }
+    }
+
+    /// What a client needs to know besides the address.
+    pub fn credentials() -> S3Settings {
+        S3Settings {
             region: "us-east-1".into(),
             bucket: BUCKET.into(),
             prefix: "recordings/".into(),
             access_key: "test-key".into(),
             secret_key: "test-secret-of-the-store".into(),
-            session_token: String::new(),
+            ..S3Settings::default()
         }
     }
 
@@ -105,6 +118,9 @@ impl Server {
     }
 
     /// As if the uploads in parts had expired.
+    ///
+    /// # Panics
+    /// They cannot be removed.
     pub fn forget_uploads(&self) {
         for upload in self.uploads() {
             std::fs::remove_dir_all(upload).unwrap();
@@ -127,12 +143,7 @@ impl Drop for Server {
 }
 
 fn binary() -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = variable("TAPEDECK_TEST_CACHE")
-        .or_else(|| Some(variable("XDG_CACHE_HOME")?.join("tapedeck")))
-        .or_else(|| Some(variable("HOME")?.join(".cache/tapedeck")))
-        .expect("a home folder");
-    let path = cache.join("bin/versitygw");
+    let path = cache_dir().join("bin/versitygw");
     assert!(
         path.exists(),
         "{} is missing: run scripts/test-dependencies",
