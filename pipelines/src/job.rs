@@ -83,6 +83,16 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// The word for where the room lives: the job's `kind`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Livekit { .. } => "livekit",
+            Self::Whip { .. } => "whip",
+        }
+    }
+}
+
 /// The job of the `tapedeck rooms` process: it is the other end of the WebRTC connections of all
 /// WHIP publishers, and hands what they send to the captures that ask for it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -63,6 +63,7 @@ fn recording() -> Vec<(u64, Body)> {
         recording_id: "EG_1".into(),
         room_name: "stand-up".into(),
         room_id: "RM_1".into(),
+        source: "whip".into(),
     };
     let renamed = LogEvent::ParticipantRenamed {
         participant: "PA_1".into(),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
+use tapedeck_pipelines::process::BOOT_ID_VARIABLE;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 
@@ -92,7 +93,7 @@ impl Launch {
 
 fn is_inherited(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| {
-        tapedeck_failpoints::VARIABLE == Some(name)
+        [tapedeck_failpoints::VARIABLE, BOOT_ID_VARIABLE].contains(&Some(name))
             || INHERITED.contains(&name)
             || INHERITED_PREFIXES
                 .iter()

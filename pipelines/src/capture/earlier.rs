@@ -234,6 +234,7 @@ mod tests {
                 recording_id: "EG_abcdefghijkl".to_owned(),
                 room_name: "room".to_owned(),
                 room_id: "RM_1".to_owned(),
+                source: "livekit".to_owned(),
             },
             joined("PA_1"),
             joined("PA_2"),

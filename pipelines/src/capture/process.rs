@@ -208,6 +208,7 @@ fn create_log(job: &CaptureJob, joined: &Joined) -> Result<OpenLog, LogError> {
         recording_id: job.recording_id.clone(),
         room_name: job.room_name.clone(),
         room_id: joined.room_id.clone(),
+        source: job.source.kind().to_owned(),
     };
     let mut beginning = now;
     beginning.time_ns = 0;

@@ -72,6 +72,7 @@ fn room() -> Room {
         recording_id: "EG_abcdefghijkl".to_owned(),
         room_name: "room".to_owned(),
         room_id: "RM_1".to_owned(),
+        source: "livekit".to_owned(),
     };
     let recorder = Recorder::begin(clock, started, at(0), &mut log);
     let mut room = Room {

@@ -12,6 +12,10 @@ pub enum LogEvent {
         recording_id: String,
         room_name: String,
         room_id: String,
+        /// [`Source::kind`](crate::job::Source::kind) of where the room lives; empty in logs of
+        /// earlier versions.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        source: String,
     },
     /// Ties recording time to a clock that outlives the process: the next one tells by it how long
     /// nobody wrote.

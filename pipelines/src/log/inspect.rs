@@ -20,6 +20,9 @@ pub struct Summary {
     pub room_name: String,
     /// LiveKit's `RM_…`.
     pub room_id: String,
+    /// [`Source::kind`](crate::job::Source::kind) of where the room lives; empty if the log does
+    /// not tell.
+    pub source: String,
     /// Wall time of recording time 0, Unix ms.
     pub started_at_ms: i64,
     /// Time of the last record.
@@ -174,10 +177,12 @@ impl Summary {
                 recording_id,
                 room_name,
                 room_id,
+                source,
             } => {
                 self.recording_id = recording_id;
                 self.room_name = room_name;
                 self.room_id = room_id;
+                self.source = source;
             }
             LogEvent::ParticipantJoined {
                 participant,

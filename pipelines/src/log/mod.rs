@@ -9,6 +9,7 @@ mod faults;
 mod folder;
 mod format;
 mod inspect;
+mod opening;
 mod reader;
 mod record;
 mod segment;

@@ -65,6 +65,7 @@ impl RoomLog {
                 recording_id: "EG_test".into(),
                 room_name: "test".into(),
                 room_id: "RM_test".into(),
+                source: "livekit".into(),
             },
         );
         log
