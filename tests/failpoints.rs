@@ -138,11 +138,6 @@ fn wrongs(tapedeck: &Tapedeck, id: &str) -> Vec<String> {
     let mut owned = Vec::new();
     for work in entries(&tapedeck.data().join("work")) {
         let manifest = manifest(&work);
-        if manifest.is_null() && is_orphan(&work) && tapedeck.log().contains(&text_of(&work)) {
-            // It was told: an operator looks and removes it.
-            std::fs::remove_dir_all(&work).expect("it can be removed");
-            continue;
-        }
         let state = manifest["state"].as_str().unwrap_or("without a manifest");
         let is_ours = work.ends_with(id);
         if is_ours {
@@ -175,19 +170,6 @@ fn wrongs(tapedeck: &Tapedeck, id: &str) -> Vec<String> {
         wrongs.push("the log holds a secret".to_owned());
     }
     wrongs
-}
-
-/// Whether nothing was recorded in a folder: its server died before its first manifest was there.
-fn is_orphan(work: &Path) -> bool {
-    let is_temporary = |path: &PathBuf| path.extension().is_some_and(|end| end == "tmp");
-    entries(work).iter().all(is_temporary)
-}
-
-fn text_of(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {

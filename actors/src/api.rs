@@ -146,6 +146,20 @@ pub struct LiveSession {
     pub processes: Vec<ProcessUsage>,
 }
 
+impl LiveSession {
+    /// How far the render is behind what was captured, ms; none without a render that has told, and
+    /// once its output is there. A render that gets no CPU says nothing new, so capture counts.
+    pub fn lag_ms(&self) -> Option<u64> {
+        let render = self.render.as_ref()?;
+        if self.manifest.file.is_some() {
+            return None;
+        }
+        let captured_ms = self.capture.as_ref().map_or(0, |it| it.duration_ms);
+        let behind_ms = captured_ms.saturating_sub(render.position_ms);
+        Some(behind_ms.max(render.lag_ms))
+    }
+}
+
 /// What a child process uses.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

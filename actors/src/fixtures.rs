@@ -27,6 +27,7 @@ pub fn manifest() -> Manifest {
         restarts: Restarts::default(),
         gaps: Vec::new(),
         pauses: Vec::new(),
+        wanted_pause: None,
         file: None,
         further_files: Vec::new(),
         stored: Vec::new(),

@@ -61,6 +61,9 @@ pub struct Manifest {
     pub gaps: Vec<Gap>,
     #[serde(default)]
     pub pauses: Vec<Pause>,
+    /// Whether it was asked to pause (`true`) or to go on and has not done so yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted_pause: Option<bool>,
     /// The finished file, once rendered.
     #[serde(default)]
     pub file: Option<OutputFile>,
@@ -93,10 +96,15 @@ impl Manifest {
 }
 
 impl Manifest {
+    /// Whether its file was delivered. A failed recording may have one, too.
+    pub fn is_delivered(&self) -> bool {
+        self.state.is_final() && self.completed_at.is_some()
+    }
+
     /// Whether its folder must keep more than the manifest: what is captured and not delivered.
     pub fn keeps_folder(&self) -> bool {
         match self.state {
-            RecordingState::Failed => self.started_at.is_some(),
+            RecordingState::Failed => self.started_at.is_some() && !self.is_delivered(),
             state => !state.is_final(),
         }
     }
@@ -144,7 +152,8 @@ pub enum RecordingState {
     LimitReached,
     /// Stopped before the first moment was recorded.
     Aborted,
-    /// Ended without a file; `error` says why.
+    /// Ended without a file, or with one of what there was until capture was given up; `error`
+    /// says why.
     Failed,
 }
 
@@ -174,7 +183,7 @@ impl RecordingState {
         )
     }
 
-    /// Whether a file was delivered.
+    /// Whether recordings in this state always have a file; see also [`Manifest::is_delivered`].
     pub fn is_delivered(self) -> bool {
         matches!(self, Self::Complete | Self::LimitReached)
     }

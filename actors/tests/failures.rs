@@ -80,6 +80,19 @@ async fn a_capture_that_hangs_or_dies_before_joining_is_given_up() {
 }
 
 #[actix_rt::test]
+async fn a_capture_that_dies_before_it_is_in_the_room_costs_the_client_nothing() {
+    let fixture = Fixture::new().await;
+    let started = fixture.start("room+exits-early-once").await;
+    assert_eq!(started.state, RecordingState::Active);
+    assert_eq!(started.restarts.capture, 1);
+    let stopped = fixture.stop("room+exits-early-once").await;
+    assert_eq!(stopped.id, started.id);
+    assert_eq!(stopped.state, RecordingState::Complete);
+    assert_eq!((stopped.gaps, stopped.warnings), (vec![], vec![]));
+    fixture.no_process_left().await;
+}
+
+#[actix_rt::test]
 async fn an_executable_that_is_missing_is_told() {
     let fixture = Fixture::with(
         |settings| settings.executable = "/nowhere/tapedeck".into(),
@@ -111,10 +124,14 @@ async fn a_stop_before_the_first_moment_aborts() {
 async fn what_a_capture_that_crashes_again_and_again_left_is_delivered() {
     let fixture = Fixture::new().await;
     let started = fixture.start("room+dies-recording").await;
-    let ended = fixture
-        .wait_for(&started.id, RecordingState::Complete)
-        .await;
+    let ended = fixture.wait_for(&started.id, RecordingState::Failed).await;
     assert_eq!(ended.end_reason, Some(EndReason::CaptureLost));
+    assert!(
+        ended
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("8 times"))
+    );
     assert!(
         ended
             .warnings
@@ -123,6 +140,12 @@ async fn what_a_capture_that_crashes_again_and_again_left_is_delivered() {
     );
     assert_eq!(ended.restarts.capture, 7);
     assert_eq!(fixture.delivered().await.len(), 1);
+    wait_until("the log is not needed any more", async || {
+        (fixture.left(&started.id) == ["manifest.json"]).then_some(())
+    })
+    .await;
+    fixture.recorder.delete(&ended.name).await.unwrap();
+    assert!(fixture.delivered().await.is_empty());
 }
 
 #[actix_rt::test]

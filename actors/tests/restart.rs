@@ -318,6 +318,27 @@ async fn a_folder_without_a_manifest_is_left_alone() {
 }
 
 #[actix_rt::test]
+async fn what_was_never_begun_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let [empty, torn, kept] = ["EG_aaaaaaaaaaaa", "EG_bbbbbbbbbbbb", "EG_cccccccccccc"]
+        .map(|id| data.join("work").join(id));
+    for work in [&empty, &torn, &kept] {
+        std::fs::create_dir_all(work).unwrap();
+    }
+    for work in [&torn, &kept] {
+        let manifest = work.join("manifest.json");
+        let in_the_making = tapedeck_storage::durable::temporary_path(&manifest, "").unwrap();
+        std::fs::write(in_the_making, b"{\"id\":").unwrap();
+    }
+    // Whatever else somebody put there is not ours to remove.
+    std::fs::write(kept.join("notes"), b"mine").unwrap();
+    let (_recorder, _) = next_server(&data).await;
+    assert!(!empty.exists() && !torn.exists());
+    assert_eq!(names(&kept).len(), 2);
+}
+
+#[actix_rt::test]
 async fn two_servers_cannot_use_one_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");

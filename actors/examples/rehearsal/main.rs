@@ -5,7 +5,7 @@
 //! | --- | --- |
 //! | `unreachable`, `refused` | capture cannot join |
 //! | `never-joins` | capture does not get into the room, and says nothing |
-//! | `exits-early` | capture ends before it is in the room |
+//! | `exits-early`, `exits-early-once` | capture ends before it is in the room: each, or the first |
 //! | `garbage` | capture's socket says what no protocol knows |
 //! | `room-ends`, `max-duration` | capture seals by itself, with that reason |
 //! | `dies-once`, `dies-recording` | capture ends without sealing: the first, or every one |
@@ -82,7 +82,9 @@ fn now_ms() -> i64 {
 
 async fn capture(job: CaptureJob) -> Outcome {
     let has = |word: &str| job.room_name.split('+').any(|found| found == word);
-    if has("exits-early") {
+    let first = job.folder.join("first");
+    if has("exits-early") || (has("exits-early-once") && !first.exists()) {
+        std::fs::write(first, b"")?;
         return Err("exits early".into());
     }
     if has("garbage") {

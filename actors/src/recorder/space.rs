@@ -102,7 +102,7 @@ impl Inner {
 
     /// Whether nothing of a final recording is only in its folder.
     async fn is_elsewhere(&self, manifest: &Manifest) -> bool {
-        if !manifest.state.is_delivered() {
+        if !manifest.is_delivered() {
             return true;
         }
         let Some(file) = &manifest.file else {

@@ -97,6 +97,7 @@ impl Recorder {
             restarts: Restarts::default(),
             gaps: Vec::new(),
             pauses: Vec::new(),
+            wanted_pause: None,
             file: None,
             further_files: Vec::new(),
             stored: Vec::new(),

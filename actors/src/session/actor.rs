@@ -11,36 +11,31 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::child::{self, ChildHandle, Place};
+use super::errands::TRY_AGAIN;
 use super::machine::{Action, Event, Left, Machine, Timeouts, Timer};
 use super::messages::{View, reporter};
 use super::{StatusSender, jobs};
-use crate::backoff::Backoff;
 use crate::clock::now_ms;
 use crate::process::subcommand;
 use crate::services::Services;
 use crate::uploader::{Deliver, Delivery, Trouble};
-use crate::{Manifest, PauseError, RecordingState, state};
+use crate::{Manifest, PauseError, RecordingState};
 
 /// Messages that may wait. Senders beyond that wait in turn: a busy session slows its processes'
 /// reports down, which then miss outdated snapshots; it drops nothing.
 const MAILBOX: usize = 32;
-/// Between two tries to write a manifest to a disk that refuses it.
-const SAVE_AGAIN: Backoff = Backoff {
-    first: Duration::from_millis(500),
-    longest: Duration::from_secs(15),
-};
 
 /// Looks after one recording: asks the machine what to do and does it.
 pub struct RecordingSession {
-    machine: Machine,
-    services: Arc<Services>,
-    status: StatusSender,
+    pub(super) machine: Machine,
+    pub(super) services: Arc<Services>,
+    pub(super) status: StatusSender,
     beginning: Option<Beginning>,
-    source: Option<Source>,
+    pub(super) source: Option<Source>,
     /// Actions that wait for the disk, or for those before them.
-    queue: VecDeque<Action>,
+    pub(super) queue: VecDeque<Action>,
     /// Whether an action is under way that the queue waits for.
-    busy: bool,
+    pub(super) busy: bool,
     capture_process: Option<Child>,
     render_process: Option<Child>,
     timers: HashMap<Timer, SpawnHandle>,
@@ -100,7 +95,7 @@ impl RecordingSession {
     }
 
     /// Names the recording in log lines.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let manifest = self.machine.manifest();
         format!("{} ({})", manifest.id, manifest.room_name)
     }
@@ -126,7 +121,7 @@ impl RecordingSession {
         self.work(context);
     }
 
-    fn work(&mut self, context: &mut Context<Self>) {
+    pub(super) fn work(&mut self, context: &mut Context<Self>) {
         while !self.busy {
             let Some(action) = self.queue.pop_front() else {
                 return;
@@ -260,60 +255,6 @@ impl RecordingSession {
         }
     }
 
-    /// Writes a manifest; the queue waits. Only the first one may fail: later ones are tried until
-    /// the disk takes them, since everything that follows rests on them.
-    fn save(&mut self, manifest: Manifest, context: &mut Context<Self>) {
-        self.busy = true;
-        let (services, label) = (self.services.clone(), self.label());
-        let may_fail = manifest.state == RecordingState::Starting;
-        let saved = async move {
-            for tries in 1.. {
-                let error = match services
-                    .states
-                    .address()
-                    .send(state::Save(manifest.clone()))
-                    .await
-                {
-                    Ok(Ok(())) => break,
-                    Ok(Err(error)) => error.to_string(),
-                    Err(error) => error.to_string(),
-                };
-                log::error!("{label}: the manifest cannot be written: {error}");
-                if may_fail {
-                    return Err(error);
-                }
-                sleep(SAVE_AGAIN.pause(tries, rand::random())).await;
-            }
-            Ok(manifest)
-        };
-        let done =
-            |saved: Result<Manifest, String>, session: &mut Self, context: &mut Context<Self>| {
-                session.busy = false;
-                match saved {
-                    Ok(manifest) => session.publish(manifest),
-                    Err(error) => {
-                        session.queue.clear();
-                        session.step(Event::SaveFailed(error), context);
-                    }
-                }
-                session.work(context);
-            };
-        context.spawn(saved.into_actor(self).map(done));
-    }
-
-    fn publish(&self, manifest: Manifest) {
-        let before = self.status.borrow().manifest.state;
-        if manifest.state != before || manifest.state == RecordingState::Starting {
-            let error = manifest
-                .error
-                .as_ref()
-                .map(|error| format!(": {error}"))
-                .unwrap_or_default();
-            log::info!("{}: {}{error}", self.label(), manifest.state);
-        }
-        self.status.send_modify(|status| status.manifest = manifest);
-    }
-
     fn upload(&self, path: PathBuf, metadata: RecordingMetadata, context: &mut Context<Self>) {
         let services = self.services.clone();
         let trouble = context.address().recipient::<Trouble>();
@@ -327,7 +268,7 @@ impl RecordingSession {
                 match services.uploader.address().send(message).await {
                     Ok(delivery) => return delivery,
                     // It vanished; the next one begins anew.
-                    Err(_) => sleep(SAVE_AGAIN.first).await,
+                    Err(_) => sleep(TRY_AGAIN.first).await,
                 }
             }
         };
@@ -341,47 +282,6 @@ impl RecordingSession {
             session.step(event, context);
         };
         context.spawn(delivered.into_actor(self).map(done));
-    }
-
-    fn clear(&mut self, context: &mut Context<Self>) {
-        self.busy = true;
-        let id = self.machine.manifest().id.clone();
-        let (services, label) = (self.services.clone(), self.label());
-        let cleared = async move {
-            let error = match services.states.address().send(state::Clear(id)).await {
-                Ok(Ok(())) => return,
-                Ok(Err(error)) => error.to_string(),
-                Err(error) => error.to_string(),
-            };
-            log::warn!(
-                "{label}: the work folder cannot be emptied, the next start tries again: {error}"
-            );
-        };
-        context.spawn(cleared.into_actor(self).map(|(), session, context| {
-            session.busy = false;
-            session.work(context);
-        }));
-    }
-
-    /// Looks for the room that a new capture is to join.
-    fn find_room(&self, context: &mut Context<Self>) {
-        let services = self.services.clone();
-        let manifest = self.machine.manifest().clone();
-        let found = async move { services.sources.again(&manifest).await };
-        let done = |found, session: &mut Self, context: &mut Context<Self>| {
-            let event = match found {
-                Ok((room_id, source)) => {
-                    session.source = Some(source);
-                    Event::RoomFound(room_id)
-                }
-                Err(error) => {
-                    log::info!("{}: capture cannot go on yet: {error}", session.label());
-                    Event::RoomLost(error)
-                }
-            };
-            session.step(event, context);
-        };
-        context.spawn(found.into_actor(self).map(done));
     }
 
     /// The answer to a request to pause or to go on, once there is one.

@@ -2,6 +2,7 @@
 
 mod actor;
 mod child;
+mod errands;
 mod jobs;
 mod journal;
 mod machine;

@@ -27,12 +27,21 @@ pub struct State {
 }
 
 impl State {
-    /// Reads all manifests and brings the index up to date with them.
+    /// Reads all manifests and brings the index up to date with them. Folders in which nothing
+    /// was begun are removed.
     ///
     /// # Errors
     /// The folder of folders cannot be read.
     pub fn open(folder: DataFolder) -> io::Result<(Arc<Self>, Vec<Manifest>)> {
         let manifests = Manifests::new(folder.clone());
+        match manifests.remove_unbegun() {
+            Ok(removed) => {
+                for id in removed {
+                    log::info!("{id}: removed its folder: a server ended before it was begun");
+                }
+            }
+            Err(error) => log::warn!("what was never begun cannot be removed: {error}"),
+        }
         let all = manifests.read_all()?;
         let state = Self {
             manifests,

@@ -7,8 +7,8 @@ use std::path::Path;
 use tapedeck_failpoints::reached;
 use tapedeck_storage::durable;
 
-use crate::Manifest;
 use crate::folder::DataFolder;
+use crate::{Manifest, naming};
 
 /// Names in the folder of folders without a readable manifest, and why.
 pub type Unreadable = Vec<(String, io::Error)>;
@@ -91,6 +91,34 @@ impl Manifests {
             !manifest.keeps_folder() && self.folder.has_leftovers(&manifest.id)
         };
         Ok(all.into_iter().filter(is_dispensable).collect())
+    }
+
+    /// Whether a server died before the first manifest in this folder was there: nothing was
+    /// begun, and nobody was told that it was.
+    pub fn is_unbegun(&self, name: &str) -> bool {
+        if !naming::is_id(name) {
+            return false;
+        }
+        let Ok(in_the_making) = durable::temporary_path(&self.folder.manifest(name), "") else {
+            return false;
+        };
+        fs::read_dir(self.folder.work(name)).is_ok_and(|mut entries| {
+            entries.all(|entry| entry.is_ok_and(|entry| entry.path() == in_the_making))
+        })
+    }
+
+    /// Removes the folders in which nothing was begun; their names.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn remove_unbegun(&self) -> io::Result<Vec<String>> {
+        let (_, unreadable) = self.look()?;
+        let names = unreadable.into_iter().map(|(name, _)| name);
+        let unbegun: Vec<_> = names.filter(|name| self.is_unbegun(name)).collect();
+        for name in &unbegun {
+            self.remove(name)?;
+        }
+        Ok(unbegun)
     }
 
     /// Removes everything in a recording's folder but its manifest.

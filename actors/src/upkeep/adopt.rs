@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use tapedeck_pipelines::control::{EndReason, Role, Warning};
+use tapedeck_pipelines::control::{Role, Warning};
 use tapedeck_pipelines::job::{OutputFormat, OutputSettings};
 use tapedeck_pipelines::log::{LogError, Summary, inspect};
 
@@ -78,8 +78,11 @@ impl Upkeep {
         Ok(Manifest {
             version: MANIFEST_VERSION,
             name,
-            // The log does not tell; nothing depends on it any more.
-            source: SourceKind::Livekit.name().into(),
+            source: SourceKind::named(&log.source)
+                // Of what is not told only LiveKit has always been there.
+                .unwrap_or(SourceKind::Livekit)
+                .name()
+                .into(),
             room_name: log.room_name,
             room_id: log.room_id,
             exclusivity_key: None,
@@ -92,10 +95,8 @@ impl Upkeep {
             started_at: Some(log.started_at_ms),
             ended_at: ended.then(|| log.started_at_ms.saturating_add(duration_ms)),
             completed_at: None,
-            end_reason: match ended {
-                true => log.end_reason.or(Some(EndReason::CaptureLost)),
-                false => None,
-            },
+            // Why a log without an end record ended, nobody knows.
+            end_reason: log.end_reason.filter(|_| ended),
             error: None,
             output: settings.output.clone(),
             max_duration_ms: settings.max_duration_ms,
@@ -106,6 +107,7 @@ impl Upkeep {
             }],
             gaps: Vec::new(),
             pauses: Vec::new(),
+            wanted_pause: None,
             restarts: Default::default(),
             file: None,
             further_files: Vec::new(),

@@ -99,8 +99,7 @@ impl Upkeep {
     fn check_manifest(&self, manifest: &Manifest, all: &[Manifest], report: &mut CheckReport) {
         let others = all.iter().filter(|other| other.id != manifest.id);
         let same_name = others.clone().find(|other| other.name == manifest.name);
-        let needs_file =
-            manifest.state.is_delivered() || manifest.state == RecordingState::Uploading;
+        let needs_file = manifest.is_delivered() || manifest.state == RecordingState::Uploading;
         let faults = [
             (
                 manifest.version > MANIFEST_VERSION,
@@ -204,7 +203,7 @@ impl Upkeep {
         let (Some(store), Some(file)) = (&self.store, &manifest.file) else {
             return Ok(());
         };
-        if !manifest.state.is_delivered() {
+        if !manifest.is_delivered() {
             return Ok(());
         }
         let path = store.join(&manifest.name);

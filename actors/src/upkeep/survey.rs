@@ -135,6 +135,9 @@ impl Upkeep {
                 orphan.room_name = Some(room);
                 format!("its log is of {id}: rename the folder to that, or remove it")
             }
+            None if self.manifests.is_unbegun(name) => {
+                "a server ended before it was begun: the next one removes it".into()
+            }
             None => format!(
                 "no manifest ({error}) and no log that can be read: look at it, then remove it"
             ),

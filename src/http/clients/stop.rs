@@ -19,7 +19,7 @@ pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpRes
         .stop(&room_name, source)
         .await
         .map_err(refusal)?;
-    if manifest.state == RecordingState::Failed {
+    if manifest.state == RecordingState::Failed && !manifest.is_delivered() {
         let reason = manifest
             .error
             .as_deref()
@@ -43,10 +43,7 @@ async fn pending(services: &Services, manifest: &Manifest) -> Value {
     let session = live
         .into_iter()
         .find(|session| session.manifest.id == manifest.id);
-    view::pending(
-        manifest,
-        session.and_then(|session| session.render).as_ref(),
-    )
+    view::pending(manifest, session.and_then(|session| session.lag_ms()))
 }
 
 fn refusal(error: StopError) -> Refusal {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tapedeck_actors::{Manifest, RecordingState};
-use tapedeck_pipelines::control::{Pause, RenderSnapshot};
+use tapedeck_pipelines::control::Pause;
 use tapedeck_storage::RecordingMetadata;
 
 /// A recording that has begun.
@@ -29,13 +29,11 @@ fn pause(pause: &Pause) -> Value {
     json!({ "at": seconds(pause.at_ms), "from": pause.from, "to": pause.to })
 }
 
-/// What a recording that was stopped waits for: how far `render` is behind, and whether its file is
-/// on its way into the store, with the trouble that this makes.
-pub fn pending(manifest: &Manifest, render: Option<&RenderSnapshot>) -> Value {
+/// What a recording that was stopped waits for: how far its render is behind, and whether its file
+/// is on its way into the store, with the trouble that this makes.
+pub fn pending(manifest: &Manifest, lag_ms: Option<u64>) -> Value {
     let is_rendered = manifest.file.is_some();
-    let lag = render
-        .filter(|_| !is_rendered)
-        .map(|render| seconds(render.lag_ms));
+    let lag = lag_ms.filter(|_| !is_rendered).map(seconds);
     json!({ "renderLag": lag, "upload": is_rendered, "trouble": manifest.error })
 }
 
@@ -46,6 +44,9 @@ pub fn stopped(manifest: &Manifest) -> Value {
     view["duration"] = json!(duration_seconds(manifest));
     view["size"] = json!(manifest.file.as_ref().map(|file| file.size_bytes));
     view["status"] = json!(status(manifest.state));
+    if let Some(error) = &manifest.error {
+        view["error"] = json!(error);
+    }
     if let Some(metadata) = &manifest.metadata {
         view["metadata"] = metadata.clone();
     }
@@ -54,11 +55,10 @@ pub fn stopped(manifest: &Manifest) -> Value {
 
 /// A recording that can be fetched.
 pub fn delivered(recording: &RecordingMetadata) -> Value {
-    let limit_reached = recording.end_reason.as_deref() == Some("max_duration");
-    let state = if limit_reached {
-        RecordingState::LimitReached
-    } else {
-        RecordingState::Complete
+    let state = match recording.end_reason.as_deref() {
+        Some("max_duration") => RecordingState::LimitReached,
+        Some("capture_lost") => RecordingState::Failed,
+        _ => RecordingState::Complete,
     };
     let mut view = json!({
         "id": recording.id,

@@ -53,6 +53,9 @@ fn session(session: &LiveSession) -> Value {
         capture.remove("pauses");
     }
     view["render"] = camel_case(&session.render);
+    if let (Some(render), Some(lag_ms)) = (view["render"].as_object_mut(), session.lag_ms()) {
+        render.insert("lagMs".to_owned(), json!(lag_ms));
+    }
     if let Some(output) = view["render"]
         .get_mut("output")
         .and_then(Value::as_object_mut)

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error, StrDeserializer};
 use serde_json::json;
-use tapedeck_actors::{ListFilter, RecordingState};
+use tapedeck_actors::{ListFilter, LiveSession, RecordingState};
 
 use crate::http::refusal::{Refusal, V1Refusal};
 use crate::http::services::Services;
@@ -64,7 +64,13 @@ pub async fn get(
         .await
         .map_err(unanswered)?
         .ok_or_else(Refusal::no_such_recording)?;
-    Ok(HttpResponse::Ok().json(view::recording(&manifest)))
+    let mut recording = view::recording(&manifest);
+    if !manifest.state.is_final() {
+        let live = services.recordings.live().await.map_err(unanswered)?;
+        let session = live.iter().find(|session| session.manifest.id == *id);
+        recording["renderLagMs"] = json!(session.and_then(LiveSession::lag_ms));
+    }
+    Ok(HttpResponse::Ok().json(recording))
 }
 
 fn parse_state(state: &str) -> Result<RecordingState, Refusal> {

@@ -29,10 +29,11 @@ impl Insistent {
     }
 
     /// Starts a recording. A start that was cut off is repeated under its idempotency key; one
-    /// that was refused, because the server was killed in the middle of it, is begun anew.
+    /// that was refused, because its room's processes were killed, is begun anew.
     ///
     /// # Panics
-    /// It does not start within half a minute.
+    /// It does not start within half a minute, or is answered that the server failed: captures
+    /// that die are started again, and so is the server.
     pub async fn start(&self, body: &Value) -> Recording {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -49,6 +50,7 @@ impl Insistent {
             if let Some(Ok(recording)) = recording {
                 return recording;
             }
+            assert_ne!(status, 500, "{answer}");
             assert!(Instant::now() < deadline, "no start: {status} {answer}");
             println!("start of {body} refused: {status} {answer}");
             tokio::time::sleep(PAUSE).await;

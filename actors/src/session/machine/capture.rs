@@ -130,6 +130,7 @@ impl Machine {
                 if let Some(room_id) = &snapshot.room_id {
                     self.manifest.room_id.clone_from(room_id);
                 }
+                self.capture.is_back();
                 let mut actions = vec![
                     Action::CancelTimer(Timer::Start),
                     self.save(),

@@ -28,6 +28,8 @@ const REJOIN: Duration = Duration::from_secs(60);
 /// Who suspended capture may be about to end this server as well: a capture started now would be
 /// ended with it.
 const AFTER_SUSPENSION: Duration = Duration::from_millis(1_500);
+/// The code by which the manifest tells that capture did not end as it should.
+const CAPTURE_LOST: &str = "capture_lost";
 
 impl Machine {
     /// A capture that was in the room before says that it cannot go on; it is about to end.
@@ -143,6 +145,9 @@ impl Machine {
         if self.capture.phase != Phase::Looking {
             return Vec::new();
         }
+        if self.manifest.state == RecordingState::Starting {
+            return self.start_again();
+        }
         if room_id != self.manifest.room_id && self.is_another_meeting(now) {
             let detail = format!(
                 "{}; the room of that name is another one now",
@@ -159,6 +164,9 @@ impl Machine {
     }
 
     pub(super) fn room_lost(&mut self, error: &RoomError, now: i64) -> Vec<Action> {
+        if self.manifest.state == RecordingState::Starting {
+            return self.room_lost_at_start(error, now);
+        }
         if self.manifest.state != RecordingState::Interrupted || self.capture.runs() {
             return Vec::new();
         }
@@ -226,7 +234,7 @@ impl Machine {
         // A stop that was asked for stays the reason.
         let reason = self.manifest.end_reason.unwrap_or(reason);
         self.warn(
-            "capture_lost",
+            CAPTURE_LOST,
             format!(
                 "capture ended without sealing its log ({detail}): the last moments may be missing"
             ),
@@ -263,7 +271,7 @@ impl Machine {
         self.manifest.gaps.push(Gap {
             from_ms,
             to_ms: from_ms + u64::try_from(now - lost_at).unwrap_or(0),
-            reason: "capture_lost".into(),
+            reason: CAPTURE_LOST.into(),
         });
     }
 
@@ -275,6 +283,19 @@ impl Machine {
             .map(|pause| pause.to.unwrap_or(at) - pause.from)
             .sum();
         at - manifest.started_at.unwrap_or(at) - paused
+    }
+
+    /// Why a recording whose capture was given up counts as failed though there is a file.
+    pub(super) fn given_up(&self) -> String {
+        let told = self.manifest.warnings.iter();
+        let reason = told
+            .filter(|warning| warning.code == CAPTURE_LOST)
+            .map(|warning| format!(": {}", warning.message))
+            .next_back();
+        format!(
+            "capture was given up, the file holds what was captured until then{}",
+            reason.unwrap_or_default()
+        )
     }
 
     pub(super) fn count_restart(&mut self, role: Role, reason: &str, now: i64) {

@@ -6,6 +6,7 @@ mod interruption;
 mod messages;
 mod pause;
 mod render;
+mod start;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -44,10 +45,10 @@ pub struct Machine {
     /// Whether the log grows no more.
     log_is_final: bool,
     render: Render,
-    /// Whether it is to pause or to go on, until it does.
-    wanted_pause: Option<bool>,
     /// Whether the manifest is to be written for the sake of gaps.
     note_is_due: bool,
+    /// Whether another session, perhaps of an earlier server, began it.
+    is_resumed: bool,
     /// Whether the folder was left as it is to stay.
     finished: bool,
 }
@@ -66,8 +67,8 @@ impl Machine {
             capture: Capture::default(),
             log_is_final,
             render,
-            wanted_pause: None,
             note_is_due: false,
+            is_resumed: false,
             finished: false,
         }
     }
@@ -137,6 +138,7 @@ impl Machine {
 
     fn resume(&mut self) -> Vec<Action> {
         use RecordingState::*;
+        self.is_resumed = true;
         self.capture.set_running();
         self.render.attach();
         let mut actions = vec![Action::Attach(Role::Capture)];
@@ -147,6 +149,7 @@ impl Machine {
             }
             Active | Paused => {
                 self.may_come_back();
+                actions.extend(self.pause_again(self.manifest.state));
                 actions.push(Action::Attach(Role::Render));
             }
             Interrupted => {
@@ -272,11 +275,7 @@ impl Machine {
         use RecordingState::*;
         self.capture.gone(detail, left, now);
         match self.manifest.state {
-            Starting => {
-                let error =
-                    format!("the capture process ended before it was in the room ({detail})");
-                self.start_failed(Failed, StartError::Internal(error), now)
-            }
+            Starting => self.capture_never_joined(now),
             Active | Paused | Interrupted => self.capture_lost(now),
             _ => self.end_log(EndReason::CaptureLost, detail, now),
         }
@@ -294,8 +293,11 @@ impl Machine {
     fn timer_fired(&mut self, timer: Timer, now: i64) -> Vec<Action> {
         match timer {
             Timer::Start if self.manifest.state == RecordingState::Starting => {
-                let error = StartError::Timeout(self.timeouts.start.as_secs());
-                let mut actions = vec![Action::Kill(Role::Capture)];
+                let mut actions = Vec::new();
+                if self.capture.runs() {
+                    actions.push(Action::Kill(Role::Capture));
+                }
+                let error = self.start_is_late();
                 actions.extend(self.start_failed(RecordingState::Failed, error, now));
                 actions
             }
@@ -312,7 +314,9 @@ impl Machine {
     fn start_failed(&mut self, state: RecordingState, error: StartError, now: i64) -> Vec<Action> {
         self.end(state, Some(error.to_string()), now);
         self.log_is_final = true;
-        let mut actions = vec![Action::CancelTimer(Timer::Start)];
+        let mut actions = [Timer::Start, Timer::CaptureRestart]
+            .map(Action::CancelTimer)
+            .to_vec();
         actions.extend(self.dismiss_children());
         actions.extend([self.save(), Action::AnswerStart(Err(error))]);
         actions
@@ -335,7 +339,6 @@ impl Machine {
         self.manifest.state = state;
         self.manifest.error = error;
         self.manifest.ended_at.get_or_insert(now);
-        self.manifest.completed_at = state.is_delivered().then_some(now);
     }
 
     /// What follows from where everything stands.

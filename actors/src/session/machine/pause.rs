@@ -9,22 +9,25 @@ impl Machine {
     pub(super) fn pause_requested(&mut self, pause: bool) -> Vec<Action> {
         use RecordingState::*;
         let mut actions = Vec::new();
-        let earlier = self.wanted_pause.filter(|wanted| *wanted != pause);
+        let earlier = self.manifest.wanted_pause.filter(|wanted| *wanted != pause);
         if let Some(earlier) = earlier {
             actions.push(answer(earlier, Err(PauseError::Overtaken)));
         }
         match self.manifest.state {
             // It is so already; a client whose answer was lost asks again.
             Active | Paused if earlier.is_none() && self.is_paused() == pause => {
-                self.wanted_pause = Some(pause);
+                self.manifest.wanted_pause = Some(pause);
                 return self.pause_done();
             }
             Active | Paused => {
-                self.wanted_pause = Some(pause);
+                self.manifest.wanted_pause = Some(pause);
                 actions.push(Action::Tell(Role::Capture, command(pause)));
             }
-            // Told when it is back.
-            Interrupted => self.wanted_pause = Some(pause),
+            // Told when it is back, also when that is another server's doing.
+            Interrupted => {
+                self.manifest.wanted_pause = Some(pause);
+                actions.push(self.save());
+            }
             _ => {
                 actions.push(answer(pause, Err(PauseError::NotRecording)));
                 return actions;
@@ -36,7 +39,7 @@ impl Machine {
 
     /// What was asked of a capture that is gone is asked of the next, which was `seen` like this.
     pub(super) fn pause_again(&self, seen: RecordingState) -> Vec<Action> {
-        match self.wanted_pause {
+        match self.manifest.wanted_pause {
             Some(pause) if pause != (seen == RecordingState::Paused) => {
                 vec![Action::Tell(Role::Capture, command(pause))]
             }
@@ -47,10 +50,10 @@ impl Machine {
     /// Answers when capture has done what was asked.
     pub(super) fn pause_done(&mut self) -> Vec<Action> {
         let pause = self.is_paused();
-        if self.wanted_pause != Some(pause) {
+        if self.manifest.wanted_pause != Some(pause) {
             return Vec::new();
         }
-        self.wanted_pause = None;
+        self.manifest.wanted_pause = None;
         vec![
             Action::CancelTimer(Timer::Pause),
             // Also when nothing changed: the answer comes after what is being written.
@@ -64,7 +67,7 @@ impl Machine {
     }
 
     pub(super) fn refused(&mut self, refused: &Command, reason: String) -> Vec<Action> {
-        match self.wanted_pause {
+        match self.manifest.wanted_pause {
             Some(pause) if *refused == command(pause) => {
                 self.end_pause_request(PauseError::Refused(reason))
             }
@@ -74,7 +77,7 @@ impl Machine {
 
     pub(super) fn pause_is_late(&self) -> Vec<Action> {
         let late = |pause| answer(pause, Err(PauseError::Pending));
-        self.wanted_pause.map(late).into_iter().collect()
+        self.manifest.wanted_pause.map(late).into_iter().collect()
     }
 
     /// The recording ends: there is nothing to pause any more.
@@ -83,7 +86,7 @@ impl Machine {
     }
 
     fn end_pause_request(&mut self, error: PauseError) -> Vec<Action> {
-        let Some(pause) = self.wanted_pause.take() else {
+        let Some(pause) = self.manifest.wanted_pause.take() else {
             return Vec::new();
         };
         vec![Action::CancelTimer(Timer::Pause), answer(pause, Err(error))]

@@ -11,11 +11,13 @@ impl Machine {
         if self.manifest.state != RecordingState::Uploading {
             return Vec::new();
         }
-        let state = match self.manifest.end_reason {
-            Some(EndReason::MaxDuration) => RecordingState::LimitReached,
-            _ => RecordingState::Complete,
+        let (state, error) = match self.manifest.end_reason {
+            Some(EndReason::MaxDuration) => (RecordingState::LimitReached, None),
+            Some(EndReason::CaptureLost) => (RecordingState::Failed, Some(self.given_up())),
+            _ => (RecordingState::Complete, None),
         };
-        self.end(state, None, now);
+        self.end(state, error, now);
+        self.manifest.completed_at = Some(now);
         let mut actions = vec![self.save()];
         actions.extend(self.dismiss_children());
         actions

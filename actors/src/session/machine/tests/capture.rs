@@ -186,8 +186,18 @@ fn a_capture_that_crashes_again_and_again_is_given_up() {
     machine.step(gone(Role::Capture), NOW);
     assert_eq!(machine.manifest().end_reason, Some(EndReason::CaptureLost));
     machine.step(finished(), NOW);
+    // Another server may be the one that delivers.
+    let mut machine = Machine::new(machine.manifest().clone(), TIMEOUTS);
+    machine.step(Event::Resume, NOW);
     machine.step(Event::Uploaded, NOW);
-    assert_eq!(machine.manifest().state, RecordingState::Complete);
+    let manifest = machine.manifest();
+    assert_eq!(manifest.state, RecordingState::Failed);
+    assert!(manifest.is_delivered() && !manifest.keeps_folder());
+    let error = manifest.error.as_deref().unwrap();
+    assert!(
+        error.contains("8 times in a row, at last: signal: 9"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 mod capture;
 mod pause;
+mod start;
 mod world;
 
 use tapedeck_pipelines::control::{OutputFile, RenderSnapshot, RenderState};

@@ -108,6 +108,30 @@ fn a_pause_that_is_asked_for_while_capture_is_lost_is_done_by_the_next() {
 }
 
 #[test]
+fn a_pause_that_is_asked_for_while_capture_is_lost_outlives_the_server() {
+    let mut machine = active();
+    machine.step(gone(Role::Capture), NOW);
+    let actions = machine.step(Event::PauseRequested(true), NOW);
+    let on_disk = saved(&actions).expect("it is written down").clone();
+    let mut machine = Machine::new(on_disk, TIMEOUTS);
+    machine.step(Event::Resume, NOW);
+    machine.step(gone(Role::Capture), NOW);
+    machine.step(Event::RoomFound("RM_seen".into()), NOW);
+    let actions = machine.step(capture(CaptureState::Recording), NOW);
+    assert!(told(&actions, Command::Pause));
+
+    // This server ends as well, before capture has paused.
+    let on_disk = saved(&actions).unwrap().clone();
+    let mut machine = Machine::new(on_disk, TIMEOUTS);
+    let actions = machine.step(Event::Resume, NOW);
+    assert!(told(&actions, Command::Pause));
+    let actions = machine.step(capture(CaptureState::Paused), NOW);
+    let manifest = saved(&actions).unwrap();
+    assert_eq!(manifest.state, RecordingState::Paused);
+    assert_eq!(manifest.wanted_pause, None);
+}
+
+#[test]
 fn a_capture_that_knows_no_pauses_says_so() {
     let mut machine = active();
     machine.step(Event::PauseRequested(true), NOW);

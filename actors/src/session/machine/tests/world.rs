@@ -61,7 +61,7 @@ impl World {
                         !before.is_some_and(RecordingState::is_final),
                         "changed after its end: {described}"
                     );
-                    if manifest.state.is_delivered() {
+                    if manifest.is_delivered() {
                         assert!(self.stored, "told as delivered: {described}");
                     }
                     self.disk = Some(*manifest);
