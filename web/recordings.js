@@ -8,6 +8,9 @@ import { address, player, save } from "./player.js";
 /** States in which there is a file. */
 const FILES = ["complete", "limit_reached"];
 
+/** Whether there is a file: of a failed one, too, if it was delivered. */
+const hasFile = ({ state, isDelivered }) => FILES.includes(state) || isDelivered;
+
 /** What is told of the others. */
 const STATES = {
   ending: "Being finished …",
@@ -39,6 +42,7 @@ export function normal(recording) {
     startedAt: own ? (recording.startedAtMs ?? recording.createdAtMs) : recording.startedAt,
     seconds: own ? recording.durationMs && recording.durationMs / 1_000 : recording.duration,
     size: own ? recording.sizeBytes : recording.size,
+    isDelivered: own ? Boolean(recording.completedAtMs) : true,
     reason: REASONS[recording.endReason] ?? "",
     error: recording.error ?? "",
   };
@@ -55,7 +59,7 @@ export function showRecordings(list, recordings, { confirm, refresh }) {
     list,
     recordings,
     // A file that comes makes another entry of it.
-    (recording) => `${recording.id} ${FILES.includes(recording.state)}`,
+    (recording) => `${recording.id} ${hasFile(recording)}`,
     (recording) => entry(recording, { confirm, refresh }),
     (child, recording) => child.update(recording),
   );
@@ -70,10 +74,10 @@ function entry(recording, actions) {
     { className: "about" },
     element("div", { className: "head" }, element("h3", {}, recording.room), facts),
     story,
-    FILES.includes(recording.state) ? file : null,
+    hasFile(recording) ? file : null,
   );
   const child = element("li", { className: "card" }, about);
-  if (FILES.includes(recording.state)) child.append(...controls(recording, actions));
+  if (hasFile(recording)) child.append(...controls(recording, actions));
   child.update = ({ state, startedAt, seconds, size, reason, error }) => {
     const words = [moment(startedAt), duration(seconds), bytes(size), STATES[state]];
     say(facts, words.filter(Boolean).join(" · "));

@@ -7,6 +7,9 @@ import { duration, listing } from "./format.js";
 /** States of a recording that takes in media. */
 const LIVE = ["starting", "active", "paused", "interrupted"];
 
+/** Those of them in which it can be told to pause or to go on. */
+const PAUSABLE = ["active", "paused"];
+
 /** What a recording does that takes in nothing. */
 const STATES = { paused: "Paused", interrupted: "Interrupted" };
 
@@ -70,39 +73,54 @@ function card(first, refresh) {
   const nobody = element("p", { className: "quiet" }, "Nobody is in it.");
   const problem = element("p", { className: "notice bad", role: "alert", hidden: true });
   const button = element("button", { type: "button" });
+  const pause = element("button", { type: "button" });
   const child = element(
     "li",
     { className: "card" },
     element("div", { className: "head" }, title, origin, live),
     people,
     nobody,
-    element("div", { className: "actions" }, button),
+    element("div", { className: "actions" }, button, pause),
     problem,
   );
-  let busy = "";
+  let busy = null;
 
-  const showButton = () => {
-    say(button, busy || (room.recording ? "Stop recording" : "Start recording"));
-    button.disabled = Boolean(busy);
-    button.className = room.recording ? "" : "primary";
-    button.setAttribute("aria-label", `${button.textContent} of ${room.name}`);
+  const showButtons = () => {
+    const state = room.recording?.state;
+    const texts = [
+      [button, state ? "Stop recording" : "Start recording"],
+      [pause, state === "paused" ? "Resume" : "Pause"],
+    ];
+    for (const [one, text] of texts) {
+      say(one, busy?.button === one ? busy.text : text);
+      one.disabled = Boolean(busy);
+      one.setAttribute("aria-label", `${one.textContent}: ${room.name}`);
+    }
+    button.className = state ? "" : "primary";
+    show(pause, PAUSABLE.includes(state));
   };
-  button.addEventListener("click", async () => {
-    const stopping = Boolean(room.recording);
-    busy = stopping ? "Stopping …" : "Starting …";
+  const ask = async (asked, path, text) => {
+    busy = { button: asked, text };
     show(problem, false);
-    showButton();
+    showButtons();
     try {
-      const wish = { roomName: room.name, source: room.source };
-      await post(stopping ? "/recordings/stop" : "/recordings/start", wish);
+      await post(`/recordings/${path}`, { roomName: room.name, source: room.source });
     } catch (error) {
       say(problem, error.message);
       show(problem, true);
     }
     await refresh();
-    busy = "";
-    showButton();
-  });
+    busy = null;
+    showButtons();
+  };
+  button.addEventListener("click", () =>
+    room.recording ? ask(button, "stop", "Stopping …") : ask(button, "start", "Starting …"),
+  );
+  pause.addEventListener("click", () =>
+    room.recording?.state === "paused"
+      ? ask(pause, "resume", "Resuming …")
+      : ask(pause, "pause", "Pausing …"),
+  );
 
   let began = null;
   child.tick = () => {
@@ -119,7 +137,7 @@ function card(first, refresh) {
     child.tick();
     showPeople(people, room.participants);
     show(nobody, room.participants.length === 0);
-    showButton();
+    showButtons();
   };
   return child;
 }
