@@ -1,49 +1,18 @@
 //! Captures that die in mid recording: the recording goes on in the same file, and tells what it
 //! could not see.
 
-use std::time::Duration;
-
 use harness::findings::{Findings, grid};
 use harness::livekit::Livekit;
 use harness::publisher::{Publisher, PublisherOptions, whip};
 use harness::tapedeck::{Recording, Tapedeck};
-use harness::wait;
 use serde_json::Value;
 
 /// How long a capture may be away, s. Machines of tests are busy.
 const AWAY: f64 = 6.0;
 
-/// Sends a signal to the only capture process.
-fn signal_capture(tapedeck: &Tapedeck, signal: i32) {
-    let [capture] = tapedeck.children("capture")[..] else {
-        panic!(
-            "there is not one capture: {:?}",
-            tapedeck.children("capture")
-        );
-    };
-    // SAFETY: a plain system call; the process belongs to this test.
-    unsafe {
-        libc::kill(capture, signal);
-    }
-}
-
-/// Waits until capture has been started again so often and records; what `/v1` says then.
-async fn is_back(tapedeck: &Tapedeck, id: &str, restarts: u64) -> Value {
-    let question = || async {
-        let recording = tapedeck.get(&format!("/v1/recordings/{id}")).await.body;
-        let is_back =
-            recording["restarts"]["capture"] == restarts && recording["state"] == "active";
-        is_back.then_some(recording)
-    };
-    wait::until("capture is back", Duration::from_secs(30), question).await
-}
-
 /// The only gap of a finished recording, s, as `/recordings` tells it.
 async fn told_gap(tapedeck: &Tapedeck, id: &str) -> (f64, f64) {
-    let list = tapedeck.get("/recordings").await.body;
-    let recordings = list["recordings"].as_array().expect("a list");
-    let recording = recordings.iter().find(|recording| recording["id"] == id);
-    let gaps = recording.expect("it is listed")["gaps"].clone();
+    let gaps = tapedeck.told(id).await["gaps"].clone();
     let restarted = |gap: &&Value| gap["reason"] == "capture_restarted";
     let restarted: Vec<_> = gaps
         .as_array()
@@ -98,8 +67,8 @@ async fn a_killed_capture_comes_back_into_its_room() {
     let started = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 6.0).await;
     let killed = tapedeck.position(&started);
-    signal_capture(&tapedeck, libc::SIGKILL);
-    let told = is_back(&tapedeck, &started.id, 1).await;
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGKILL), 1);
+    let told = tapedeck.wait_for_restarts(&started.id, 1, "active").await;
     let reason = told["restarts"]["last"]["reason"].as_str();
     assert!(
         reason.is_some_and(|reason| reason.contains("SIGKILL")),
@@ -121,9 +90,9 @@ async fn a_capture_of_a_room_of_ours_goes_on_though_the_server_dies_with_it() {
     tapedeck.wait_until(&started, 6.0).await;
     let killed = tapedeck.position(&started);
     tapedeck.kill();
-    signal_capture(&tapedeck, libc::SIGKILL);
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGKILL), 1);
     tapedeck.run().await;
-    is_back(&tapedeck, &started.id, 1).await;
+    tapedeck.wait_for_restarts(&started.id, 1, "active").await;
     let back = tapedeck.position(&started);
     tapedeck.wait_until(&started, back + 8.0).await;
     judge(&tapedeck, &started, &publisher.options, killed, back).await;
@@ -140,9 +109,9 @@ async fn a_room_that_ends_while_capture_is_away_completes_the_recording() {
     tapedeck.wait_until(&started, 5.0).await;
     let killed = tapedeck.position(&started);
     // Stopped, it cannot see the room end.
-    signal_capture(&tapedeck, libc::SIGSTOP);
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGSTOP), 1);
     livekit.delete_room("studio").await;
-    signal_capture(&tapedeck, libc::SIGKILL);
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGKILL), 1);
     let ended = tapedeck.wait_for_end(&started.id).await;
     assert_eq!(ended["state"], "complete", "{ended}");
     assert_eq!(ended["endReason"], "room_ended", "{ended}");

@@ -6,18 +6,9 @@ use harness::publisher::{Publisher, PublisherOptions, whip};
 use harness::tapedeck::{Recording, Tapedeck};
 use serde_json::{Value, json};
 
-async fn ask(tapedeck: &Tapedeck, path: &str) -> Value {
-    let reply = tapedeck.post(path, json!({ "roomName": "studio" })).await;
-    assert_eq!(reply.status, 200, "{}", reply.body);
-    reply.body["recording"].clone()
-}
-
 /// The pauses of a finished recording as `/recordings` tells them.
 async fn told_pauses(tapedeck: &Tapedeck, id: &str) -> Vec<Value> {
-    let list = tapedeck.get("/recordings").await.body;
-    let recordings = list["recordings"].as_array().expect("a list");
-    let recording = recordings.iter().find(|recording| recording["id"] == id);
-    let recording = recording.expect("it is listed");
+    let recording = tapedeck.told(id).await;
     assert_eq!(recording["gaps"], json!([]), "a pause is no gap");
     recording["pauses"].as_array().expect("pauses").clone()
 }
@@ -26,36 +17,24 @@ async fn told_pauses(tapedeck: &Tapedeck, id: &str) -> Vec<Value> {
 async fn pause_and_judge(tapedeck: &mut Tapedeck, publisher: &PublisherOptions, restart: bool) {
     let started: Recording = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 5.0).await;
-    let paused = ask(tapedeck, "/recordings/pause").await;
+    let paused = tapedeck.ask("pause", &started).await;
     assert_eq!(paused["status"], "paused");
     let at = paused["pauses"][0]["at"].as_f64().expect("a time");
     let paused_at = tapedeck.position(&started);
     let on_disk = std::fs::read(tapedeck.work(&started.id).join("manifest.json"));
     let on_disk: Value = serde_json::from_slice(&on_disk.expect("a manifest")).expect("JSON");
     assert_eq!(on_disk["state"], "paused", "before the answer");
-    assert_eq!(ask(tapedeck, "/recordings/pause").await["status"], "paused");
+    assert_eq!(tapedeck.ask("pause", &started).await["status"], "paused");
 
     if restart {
         tapedeck.wait_until(&started, paused_at + 2.0).await;
         tapedeck.kill();
-        for capture in tapedeck.children("capture") {
-            // SAFETY: a plain system call; the process belongs to this test.
-            unsafe {
-                libc::kill(capture, libc::SIGKILL);
-            }
-        }
+        tapedeck.signal_children("capture", libc::SIGKILL);
         tapedeck.run().await;
-        let question = || async {
-            let path = format!("/v1/recordings/{}", started.id);
-            let recording = tapedeck.get(&path).await.body;
-            let again = recording["restarts"]["capture"] == 1 && recording["state"] == "paused";
-            again.then_some(())
-        };
-        let limit = std::time::Duration::from_secs(30);
-        harness::wait::until("it is paused again", limit, question).await;
+        tapedeck.wait_for_restarts(&started.id, 1, "paused").await;
     }
     tapedeck.wait_until(&started, paused_at + 6.0).await;
-    let resumed = ask(tapedeck, "/recordings/resume").await;
+    let resumed = tapedeck.ask("resume", &started).await;
     assert_eq!(resumed["status"], "active");
     let resumed_at = tapedeck.position(&started);
     tapedeck.wait_until(&started, resumed_at + 7.0).await;
@@ -116,7 +95,7 @@ async fn a_paused_recording_can_be_stopped() {
     assert_eq!(nothing.status, 409, "{}", nothing.body);
     let started = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 4.0).await;
-    let paused = ask(&tapedeck, "/recordings/pause").await;
+    let paused = tapedeck.ask("pause", &started).await;
     let at = paused["pauses"][0]["at"].as_f64().expect("a time");
     tapedeck.wait_until(&started, at + 4.0).await;
     let stopped = tapedeck.stop_recording("studio").await;

@@ -1,6 +1,7 @@
 //! The recording server under test: the real program with a data folder of its own.
 
 mod api;
+mod disturbance;
 mod insistent;
 mod leftovers;
 mod program;
