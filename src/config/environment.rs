@@ -8,8 +8,8 @@ use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
 
 const PREFIX: &str = "TAPEDECK_";
 
-/// Variables of the OpenVidu recording applications, and the keys that they set.
-const ADOPTED: [(&str, &str); 10] = [
+/// Variables of the OpenVidu recording applications and of memharbor_server, and the keys that they set.
+const ADOPTED: [(&str, &str); 16] = [
     ("SERVER_PORT", "server.port"),
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_API_KEY", "livekit.api_key"),
@@ -20,16 +20,22 @@ const ADOPTED: [(&str, &str); 10] = [
     ("S3_SECRET_KEY", "s3.secret_key"),
     ("S3_BUCKET", "s3.bucket"),
     ("AWS_REGION", "s3.region"),
+    ("FIREBASE_SERVICE_ACCOUNT", "firebase.service_account"),
+    ("FIREBASE_PROJECT_ID", "firebase.project_id"),
+    ("FIREBASE_STORAGE_BUCKET", "firebase.bucket"),
+    ("FIREBASE_USE_EMULATOR", "firebase.use_emulator"),
+    (
+        "FIREBASE_STORAGE_EMULATOR_HOST",
+        "firebase.storage_emulator_host",
+    ),
+    (
+        "FIRESTORE_EMULATOR_HOST",
+        "firebase.firestore_emulator_host",
+    ),
 ];
 
 /// Variables of those applications that have no effect yet: a name, or its beginning.
-const WITHOUT_EFFECT: [&str; 5] = [
-    "AGORA_",
-    "FIREBASE_",
-    "FIRESTORE_",
-    "MEMHARBOR_",
-    "RECORDING_PLAYBACK_STRATEGY",
-];
+const WITHOUT_EFFECT: [&str; 3] = ["AGORA_", "MEMHARBOR_", "RECORDING_PLAYBACK_STRATEGY"];
 
 /// A variable of the process or of `.env`.
 #[derive(Clone, Debug, PartialEq, Eq)]

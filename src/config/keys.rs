@@ -7,12 +7,13 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "auth.operator_key",
     "auth.client_key",
     "livekit.api_secret",
     "s3.secret_key",
     "s3.session_token",
+    "firebase.service_account",
 ];
 
 /// A key and its default.

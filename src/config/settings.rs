@@ -18,6 +18,7 @@ pub struct Settings {
     pub data: Data,
     pub storage: Storage,
     pub s3: S3,
+    pub firebase: Firebase,
     pub recording: Recording,
     pub video: Video,
     pub audio: Audio,
@@ -127,12 +128,13 @@ pub struct Storage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StorageKind {
-    /// Not decided: the bucket if one is named, else the disk.
+    /// Not decided: the bucket if one is named, S3 before Firebase, else the disk.
     #[default]
     #[serde(rename = "")]
     Unset,
     Disk,
     S3,
+    Firebase,
 }
 
 /// A bucket of AWS, or of a server that speaks like it.
@@ -149,6 +151,34 @@ pub struct S3 {
     pub session_token: Secret,
     /// PEM file of certificates to trust besides the system's; empty for none.
     pub ca_file: String,
+}
+
+/// A Firebase project: a bucket of Google Cloud Storage, and Firestore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Firebase {
+    /// The JSON of a service account's key, or a file that holds it.
+    pub service_account: Secret,
+    /// Empty for the project of the service account.
+    pub project_id: String,
+    pub bucket: String,
+    pub urls: FirebaseUrls,
+    /// Whether emulators take the place of Google.
+    pub use_emulator: bool,
+    /// Host and port, such as `localhost:9199`.
+    pub storage_emulator_host: String,
+    /// Likewise of Firestore.
+    pub firestore_emulator_host: String,
+}
+
+/// Who can open the address of a recording in Firebase.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirebaseUrls {
+    /// Whoever has it, for a week at most.
+    #[default]
+    Signed,
+    /// Everybody: the bucket lets them.
+    Public,
 }
 
 /// How recordings begin and end.
@@ -304,6 +334,20 @@ impl Default for Storage {
         Self {
             kind: StorageKind::Unset,
             recordings_path: "recordings/".into(),
+        }
+    }
+}
+
+impl Default for Firebase {
+    fn default() -> Self {
+        Self {
+            service_account: Secret::new(""),
+            project_id: String::new(),
+            bucket: String::new(),
+            urls: FirebaseUrls::default(),
+            use_emulator: false,
+            storage_emulator_host: String::new(),
+            firestore_emulator_host: String::new(),
         }
     }
 }

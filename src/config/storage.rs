@@ -1,7 +1,8 @@
 //! Where finished recordings go.
 
-use tapedeck_storage::S3Settings;
+use tapedeck_storage::{FirebaseEmulator, FirebaseSettings, S3Settings};
 
+use super::settings::{Firebase, FirebaseUrls};
 use super::{S3, Settings, Storage, StorageKind};
 
 /// Where a region is not said and the server is not AWS, which needs one.
@@ -12,6 +13,7 @@ impl Settings {
     pub fn storage_kind(&self) -> StorageKind {
         match self.storage.kind {
             StorageKind::Unset if !self.s3.bucket.trim().is_empty() => StorageKind::S3,
+            StorageKind::Unset if !self.firebase.bucket.trim().is_empty() => StorageKind::Firebase,
             StorageKind::Unset => StorageKind::Disk,
             kind => kind,
         }
@@ -38,10 +40,34 @@ pub fn s3(s3: &S3, storage: &Storage) -> S3Settings {
     }
 }
 
+/// The Firebase project as the store wants it.
+pub fn firebase(firebase: &Firebase, storage: &Storage) -> FirebaseSettings {
+    let text = |text: &str| text.trim().to_owned();
+    FirebaseSettings {
+        project_id: text(&firebase.project_id),
+        bucket: text(&firebase.bucket),
+        prefix: storage.recordings_path.clone(),
+        service_account: firebase.service_account.reveal().to_owned(),
+        urls: match firebase.urls {
+            FirebaseUrls::Signed => tapedeck_storage::FirebaseUrls::Signed,
+            FirebaseUrls::Public => tapedeck_storage::FirebaseUrls::Public,
+        },
+        emulator: firebase.use_emulator.then(|| FirebaseEmulator {
+            storage_host: text(&firebase.storage_emulator_host),
+            firestore_host: text(&firebase.firestore_emulator_host),
+        }),
+        storage_endpoint: String::new(),
+        firestore_endpoint: String::new(),
+    }
+}
+
 /// What does not fit together: keys, and why.
 pub fn mistakes(settings: &Settings) -> Vec<(&'static str, &'static str)> {
     let s3 = &settings.s3;
     let given = |text: &str| !text.trim().is_empty();
+    let firebase = &settings.firebase;
+    let uses_firebase = settings.storage_kind() == StorageKind::Firebase;
+    let emulated = uses_firebase && firebase.use_emulator;
     let uses_s3 = settings.storage_kind() == StorageKind::S3;
     let is_address = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     let faults = [
@@ -64,6 +90,38 @@ pub fn mistakes(settings: &Settings) -> Vec<(&'static str, &'static str)> {
             uses_s3 && given(&s3.access_key) == s3.secret_key.is_empty(),
             "s3.secret_key",
             "(S3_SECRET_KEY) and s3.access_key (S3_ACCESS_KEY) must both be set, or both be empty",
+        ),
+        (
+            uses_firebase && !given(&firebase.bucket),
+            "firebase.bucket",
+            "(FIREBASE_STORAGE_BUCKET) must name the bucket when storage.kind is firebase",
+        ),
+        (
+            settings.storage.kind == StorageKind::Unset
+                && !given(&firebase.bucket)
+                && given(&firebase.project_id),
+            "firebase.bucket",
+            "(FIREBASE_STORAGE_BUCKET) is empty though firebase.project_id is set: name the bucket, or set storage.kind",
+        ),
+        (
+            uses_firebase && !emulated && firebase.service_account.reveal().trim().is_empty(),
+            "firebase.service_account",
+            "(FIREBASE_SERVICE_ACCOUNT) must be the JSON of a service account's key or a file with it, unless firebase.use_emulator (FIREBASE_USE_EMULATOR) is true",
+        ),
+        (
+            emulated && !given(&firebase.project_id),
+            "firebase.project_id",
+            "(FIREBASE_PROJECT_ID) must name the project when the emulators are used",
+        ),
+        (
+            emulated && !given(&firebase.storage_emulator_host),
+            "firebase.storage_emulator_host",
+            "(FIREBASE_STORAGE_EMULATOR_HOST) must be the emulator's host and port, such as localhost:9199",
+        ),
+        (
+            emulated && !given(&firebase.firestore_emulator_host),
+            "firebase.firestore_emulator_host",
+            "(FIRESTORE_EMULATOR_HOST) must be the emulator's host and port, such as localhost:8080",
         ),
     ];
     faults
@@ -134,6 +192,78 @@ mod tests {
             (StorageKind::S3, without_secret, "s3.secret_key"),
         ] {
             let found = mistakes(&settings(kind, s3));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert_eq!(found[0].0, key);
+        }
+    }
+
+    fn project() -> Firebase {
+        Firebase {
+            service_account: Secret::new("{}"),
+            project_id: "demo".into(),
+            bucket: "demo.appspot.com".into(),
+            ..Firebase::default()
+        }
+    }
+
+    fn of_firebase(kind: StorageKind, firebase: Firebase) -> Settings {
+        Settings {
+            firebase,
+            ..settings(kind, S3::default())
+        }
+    }
+
+    #[test]
+    fn a_project_is_used_when_no_other_bucket_is_named() {
+        let alone = of_firebase(StorageKind::Unset, project());
+        assert_eq!(alone.storage_kind(), StorageKind::Firebase);
+        assert_eq!(mistakes(&alone), []);
+        let both = Settings {
+            firebase: project(),
+            ..settings(StorageKind::Unset, bucket())
+        };
+        assert_eq!(both.storage_kind(), StorageKind::S3);
+        assert_eq!(mistakes(&both), []);
+    }
+
+    #[test]
+    fn what_a_project_lacks_is_named() {
+        let emulated = Firebase {
+            use_emulator: true,
+            service_account: Secret::new(""),
+            storage_emulator_host: "localhost:9199".into(),
+            firestore_emulator_host: "localhost:8080".into(),
+            ..project()
+        };
+        let complete = of_firebase(StorageKind::Firebase, emulated.clone());
+        assert_eq!(mistakes(&complete), []);
+        type Change = fn(&mut Firebase);
+        let cases: [(Firebase, Change, &str); 5] = [
+            (project(), |f| f.bucket.clear(), "firebase.bucket"),
+            (
+                project(),
+                |f| f.service_account = Secret::new(" "),
+                "firebase.service_account",
+            ),
+            (
+                emulated.clone(),
+                |f| f.project_id.clear(),
+                "firebase.project_id",
+            ),
+            (
+                emulated.clone(),
+                |f| f.storage_emulator_host.clear(),
+                "firebase.storage_emulator_host",
+            ),
+            (
+                emulated,
+                |f| f.firestore_emulator_host.clear(),
+                "firebase.firestore_emulator_host",
+            ),
+        ];
+        for (mut firebase, change, key) in cases {
+            change(&mut firebase);
+            let found = mistakes(&of_firebase(StorageKind::Firebase, firebase));
             assert_eq!(found.len(), 1, "{found:?}");
             assert_eq!(found[0].0, key);
         }

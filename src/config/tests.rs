@@ -134,7 +134,9 @@ fn the_file_is_found_in_config_too() {
 fn variables_of_the_replaced_applications_work_or_warn() {
     let dotenv = "SERVER_PORT=6081\nLIVEKIT_URL=https://rooms.example\nLIVEKIT_API_KEY=key\nLIVEKIT_API_SECRET=pa$$#word\n\
         S3_ENDPOINT=http://localhost:9000\nS3_ACCESS_KEY=minio\nS3_SECRET_KEY=hidden\nAWS_REGION=us-east-1\nS3_BUCKET=b\n\
-        RECORDINGS_PATH=videos/\nRECORDING_PLAYBACK_STRATEGY=S3\nFIREBASE_SERVICE_ACCOUNT={\"private_key\":\"-----\\n#$x\"}\n";
+        RECORDINGS_PATH=videos/\nRECORDING_PLAYBACK_STRATEGY=S3\nFIREBASE_SERVICE_ACCOUNT={\"private_key\":\"-----\\n#$x\"}\n\
+        FIREBASE_PROJECT_ID=p\nFIREBASE_STORAGE_BUCKET=p.appspot.com\nFIREBASE_USE_EMULATOR=true\n\
+        FIREBASE_STORAGE_EMULATOR_HOST=localhost:9199\nFIRESTORE_EMULATOR_HOST=localhost:8080\nAGORA_APP_ID=a\n";
     let loaded = Place::new(&[(".env", dotenv)], &[]).load().unwrap();
     assert_eq!(loaded.settings.server.port, 6081);
     assert_eq!(loaded.settings.livekit.url, "https://rooms.example");
@@ -146,10 +148,21 @@ fn variables_of_the_replaced_applications_work_or_warn() {
     let [warning] = &loaded.warnings[..] else {
         panic!("{:?}", loaded.warnings)
     };
-    for name in ["FIREBASE_SERVICE_ACCOUNT", "RECORDING_PLAYBACK_STRATEGY"] {
+    let firebase = &loaded.settings.firebase;
+    assert_eq!(
+        firebase.service_account.reveal(),
+        r#"{"private_key":"-----\n#$x"}"#
+    );
+    assert_eq!(firebase.project_id, "p");
+    assert_eq!(firebase.bucket, "p.appspot.com");
+    assert!(firebase.use_emulator);
+    assert_eq!(firebase.storage_emulator_host, "localhost:9199");
+    assert_eq!(firebase.firestore_emulator_host, "localhost:8080");
+    assert!(!loaded.to_toml().contains("private_key"));
+    for name in ["AGORA_APP_ID", "RECORDING_PLAYBACK_STRATEGY"] {
         assert!(warning.contains(name), "{name}");
     }
-    assert!(!warning.contains("hidden"));
+    assert!(!warning.contains("hidden") && !warning.contains("FIRE"));
     assert!(!warning.contains("LIVEKIT") && !warning.contains("S3_BUCKET"));
 }
 

@@ -50,7 +50,7 @@ pub enum ServeError {
     DataFolder(#[from] data_folder::DataFolderError),
     #[error(transparent)]
     RecordingsFolder(#[from] data_folder::RecordingsFolderError),
-    #[error("{0}; check [storage] and [s3] of the configuration")]
+    #[error("{0}; check [storage], [s3] and [firebase] of the configuration")]
     Store(#[from] StoreError),
     #[error("livekit.url: {0}")]
     Livekit(String),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tapedeck_storage::{DiskStore, RecordingStore, open_s3};
+use tapedeck_storage::{DiskStore, RecordingStore, open_firebase, open_s3};
 
 use super::{ServeError, data_folder};
 use crate::config::{Settings, StorageKind, storage};
@@ -25,6 +25,13 @@ pub fn open(settings: &Settings, data_dir: &Path) -> Result<OpenStore, ServeErro
             store: Arc::new(open_s3(&storage::s3(&settings.s3, &settings.storage))?),
             folder: None,
         },
+        StorageKind::Firebase => {
+            let project = storage::firebase(&settings.firebase, &settings.storage);
+            OpenStore {
+                store: Arc::new(open_firebase(&project)?),
+                folder: None,
+            }
+        }
         StorageKind::Unset | StorageKind::Disk => {
             let folder = data_folder::recordings(data_dir, &settings.storage)?;
             OpenStore {

@@ -84,7 +84,11 @@ impl PartedDigest {
     }
 }
 
-fn read_all(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+/// Hands over a file piece by piece, and tells its size in bytes.
+///
+/// # Errors
+/// It cannot be read.
+pub fn read_all(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut file = File::open(path)?;
     let mut buffer = vec![0; CHUNK];
     let mut size = 0u64;

@@ -34,6 +34,18 @@ pub fn metadata_name(name: &str) -> String {
     )
 }
 
+/// What browsers are told.
+pub fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("mp4") => "video/mp4",
+        Some("wav") => "audio/wav",
+        Some("m4a") => "audio/mp4",
+        Some("webm") => "video/webm",
+        Some("ogg") => "audio/ogg",
+        _ => "application/octet-stream",
+    }
+}
+
 /// An object as its store tells it.
 pub fn stored_object(object: &ObjectMeta) -> StoredObject {
     StoredObject {

@@ -3,6 +3,7 @@
 mod catalogue;
 mod disk;
 pub mod durable;
+mod firebase;
 mod hash;
 mod layout;
 mod names;
@@ -20,6 +21,9 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 pub use disk::DiskStore;
+pub use firebase::{
+    AccountError, FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, open_firebase,
+};
 pub use hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
 pub use remote::{RemoteStore, S3, S3Settings, open_s3};

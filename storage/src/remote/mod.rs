@@ -3,7 +3,7 @@
 mod backend;
 mod client;
 mod errors;
-mod progress;
+pub(crate) mod progress;
 mod s3;
 mod upload;
 mod watched;
@@ -34,7 +34,8 @@ use self::upload::{Outcome, Upload};
 use crate::catalogue::Catalogue;
 use crate::hash::{self, PartedDigest};
 use crate::layout::{
-    METADATA_FOLDER, check_content, check_name, from_name, metadata_name, stored_object,
+    METADATA_FOLDER, check_content, check_name, content_type, from_name, metadata_name,
+    stored_object,
 };
 use crate::work::{blocking, failed};
 use crate::{
@@ -480,16 +481,5 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
             }
         }
         Ok(())
-    }
-}
-
-/// What browsers are told.
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("mp4") => "video/mp4",
-        Some("wav") => "audio/wav",
-        Some("m4a") => "audio/mp4",
-        Some("ogg") => "audio/ogg",
-        _ => "application/octet-stream",
     }
 }
