@@ -39,6 +39,7 @@ soak:
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
 	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
 	$(CARGO) test --workspace --locked --test capture_process --test livekit_gone -- --ignored --test-threads=1
+	$(CARGO) test --workspace --locked --test s3 -- --ignored --test-threads=1 --nocapture
 	TAPEDECK_FUZZ_SECONDS=120 $(CARGO) test --workspace --locked --test log_fuzz -- --nocapture
 
 # CRASH_SEED=… repeats a run.
@@ -62,6 +63,7 @@ bench:
 	$(CARGO) build --release --locked --bin tapedeck
 	$(CARGO) run --release --locked -p tapedeck-bench
 	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --camera-rate 30 --json target/bench-30.json
+	$(CARGO) run --release --locked -p tapedeck-bench --bin upload
 
 clean:
 	$(CARGO) clean

@@ -9,7 +9,7 @@ use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
 const PREFIX: &str = "TAPEDECK_";
 
 /// Variables of the OpenVidu recording applications and of memharbor_server, and the keys that they set.
-const ADOPTED: [(&str, &str); 16] = [
+const ADOPTED: [(&str, &str); 20] = [
     ("SERVER_PORT", "server.port"),
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_API_KEY", "livekit.api_key"),
@@ -32,6 +32,10 @@ const ADOPTED: [(&str, &str); 16] = [
         "FIRESTORE_EMULATOR_HOST",
         "firebase.firestore_emulator_host",
     ),
+    ("AZURE_ENDPOINT", "azure.endpoint"),
+    ("AZURE_ACCOUNT_NAME", "azure.account"),
+    ("AZURE_ACCOUNT_KEY", "azure.account_key"),
+    ("AZURE_CONTAINER_NAME", "azure.container"),
 ];
 
 /// Variables of those applications that have no effect yet: a name, or its beginning.

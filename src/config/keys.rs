@@ -7,13 +7,14 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 6] = [
+const SECRETS: [&str; 7] = [
     "auth.operator_key",
     "auth.client_key",
     "livekit.api_secret",
     "s3.secret_key",
     "s3.session_token",
     "firebase.service_account",
+    "azure.account_key",
 ];
 
 /// A key and its default.

@@ -19,6 +19,7 @@ pub struct Settings {
     pub storage: Storage,
     pub s3: S3,
     pub firebase: Firebase,
+    pub azure: Azure,
     pub recording: Recording,
     pub video: Video,
     pub audio: Audio,
@@ -128,13 +129,15 @@ pub struct Storage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StorageKind {
-    /// Not decided: the bucket if one is named, S3 before Firebase, else the disk.
+    /// Not decided: the first that is named of S3's bucket, Firebase's and Azure's container, else the
+    /// disk.
     #[default]
     #[serde(rename = "")]
     Unset,
     Disk,
     S3,
     Firebase,
+    Azure,
 }
 
 /// A bucket of AWS, or of a server that speaks like it.
@@ -179,6 +182,17 @@ pub enum FirebaseUrls {
     Signed,
     /// Everybody: the bucket lets them.
     Public,
+}
+
+/// A container of Azure Blob Storage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Azure {
+    /// `http` or `https` address; empty for Azure's own.
+    pub endpoint: String,
+    pub account: String,
+    /// Empty for Azure's usual sources of credentials.
+    pub account_key: Secret,
+    pub container: String,
 }
 
 /// How recordings begin and end.

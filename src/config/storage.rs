@@ -1,9 +1,9 @@
 //! Where finished recordings go.
 
-use tapedeck_storage::{FirebaseEmulator, FirebaseSettings, S3Settings};
+use tapedeck_storage::{AzureSettings, FirebaseEmulator, FirebaseSettings, S3Settings};
 
 use super::settings::{Firebase, FirebaseUrls};
-use super::{S3, Settings, Storage, StorageKind};
+use super::{Azure, S3, Settings, Storage, StorageKind};
 
 /// Where a region is not said and the server is not AWS, which needs one.
 const ANY_REGION: &str = "us-east-1";
@@ -14,6 +14,7 @@ impl Settings {
         match self.storage.kind {
             StorageKind::Unset if !self.s3.bucket.trim().is_empty() => StorageKind::S3,
             StorageKind::Unset if !self.firebase.bucket.trim().is_empty() => StorageKind::Firebase,
+            StorageKind::Unset if !self.azure.container.trim().is_empty() => StorageKind::Azure,
             StorageKind::Unset => StorageKind::Disk,
             kind => kind,
         }
@@ -61,14 +62,26 @@ pub fn firebase(firebase: &Firebase, storage: &Storage) -> FirebaseSettings {
     }
 }
 
+/// The container as the store wants it.
+pub fn azure(azure: &Azure, storage: &Storage) -> AzureSettings {
+    AzureSettings {
+        endpoint: azure.endpoint.trim().to_owned(),
+        account: azure.account.trim().to_owned(),
+        container: azure.container.trim().to_owned(),
+        prefix: storage.recordings_path.clone(),
+        account_key: azure.account_key.reveal().to_owned(),
+    }
+}
+
 /// What does not fit together: keys, and why.
 pub fn mistakes(settings: &Settings) -> Vec<(&'static str, &'static str)> {
-    let s3 = &settings.s3;
+    let (s3, azure) = (&settings.s3, &settings.azure);
     let given = |text: &str| !text.trim().is_empty();
     let firebase = &settings.firebase;
     let uses_firebase = settings.storage_kind() == StorageKind::Firebase;
     let emulated = uses_firebase && firebase.use_emulator;
     let uses_s3 = settings.storage_kind() == StorageKind::S3;
+    let uses_azure = settings.storage_kind() == StorageKind::Azure;
     let is_address = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     let faults = [
         (
@@ -123,6 +136,21 @@ pub fn mistakes(settings: &Settings) -> Vec<(&'static str, &'static str)> {
             "firebase.firestore_emulator_host",
             "(FIRESTORE_EMULATOR_HOST) must be the emulator's host and port, such as localhost:8080",
         ),
+        (
+            uses_azure && !given(&azure.container),
+            "azure.container",
+            "(AZURE_CONTAINER_NAME) must name the container when storage.kind is azure",
+        ),
+        (
+            uses_azure && !given(&azure.account),
+            "azure.account",
+            "(AZURE_ACCOUNT_NAME) must name the account",
+        ),
+        (
+            uses_azure && given(&azure.endpoint) && !is_address(azure.endpoint.trim()),
+            "azure.endpoint",
+            "(AZURE_ENDPOINT) must begin with http:// or https://",
+        ),
     ];
     faults
         .into_iter()
@@ -169,6 +197,29 @@ mod tests {
         }
         assert_eq!(mistakes(&settings(StorageKind::Unset, bucket())), []);
         assert_eq!(mistakes(&Settings::default()), []);
+    }
+
+    #[test]
+    fn a_container_is_used_where_no_bucket_is_named() {
+        let container = Azure {
+            account: "studio".into(),
+            container: "films".into(),
+            ..Azure::default()
+        };
+        let with = |azure: Azure, s3| Settings {
+            azure,
+            ..settings(StorageKind::Unset, s3)
+        };
+        let used = with(container.clone(), S3::default());
+        assert_eq!(used.storage_kind(), StorageKind::Azure);
+        assert_eq!(mistakes(&used), []);
+        let both = with(container.clone(), bucket());
+        assert_eq!(both.storage_kind(), StorageKind::S3);
+        let nobody = Azure {
+            account: String::new(),
+            ..container
+        };
+        assert_eq!(mistakes(&with(nobody, S3::default()))[0].0, "azure.account");
     }
 
     #[test]

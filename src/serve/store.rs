@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tapedeck_storage::{DiskStore, RecordingStore, open_firebase, open_s3};
+use tapedeck_storage::{DiskStore, RecordingStore, open_azure, open_firebase, open_s3};
 
 use super::{ServeError, data_folder};
 use crate::config::{Settings, StorageKind, storage};
@@ -32,6 +32,13 @@ pub fn open(settings: &Settings, data_dir: &Path) -> Result<OpenStore, ServeErro
                 folder: None,
             }
         }
+        StorageKind::Azure => OpenStore {
+            store: Arc::new(open_azure(&storage::azure(
+                &settings.azure,
+                &settings.storage,
+            ))?),
+            folder: None,
+        },
         StorageKind::Unset | StorageKind::Disk => {
             let folder = data_folder::recordings(data_dir, &settings.storage)?;
             OpenStore {

@@ -26,7 +26,7 @@ pub use firebase::{
 };
 pub use hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
-pub use remote::{RemoteStore, S3, S3Settings, open_s3};
+pub use remote::{Azure, AzureSettings, RemoteStore, S3, S3Settings, open_azure, open_s3};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write.

@@ -29,7 +29,7 @@ pub fn parse_file_name(name: &str) -> Option<FileNameParts> {
         .filter(|part| part.starts_with("RM_"))
     {
         return Some(FileNameParts {
-            room_name: before.into(),
+            room_name: before.strip_prefix(AZURE_TUTORIAL).unwrap_or(before).into(),
             room_id: room_id.into(),
             started_at,
         });
@@ -43,6 +43,9 @@ pub fn parse_file_name(name: &str) -> Option<FileNameParts> {
         started_at,
     })
 }
+
+/// What OpenVidu's recording application for Azure puts first.
+const AZURE_TUTORIAL: &str = "RoomComposite-";
 
 const TIME_LENGTH: usize = "2026-11-21T225328".len();
 
@@ -100,6 +103,10 @@ mod tests {
         );
         assert_eq!(
             parse_file_name("room-RM_abc-2026-11-21T225328.mp4"),
+            parts("room", "RM_abc")
+        );
+        assert_eq!(
+            parse_file_name("RoomComposite-room-2026-11-21T225328-RM_abc.mp4"),
             parts("room", "RM_abc")
         );
     }

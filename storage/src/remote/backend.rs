@@ -19,15 +19,21 @@ pub trait Backend: Send + Sync + 'static {
     fn reading(&self) -> &Self::Objects;
 
     /// Begins an upload in parts of an object that will have these attributes.
-    async fn begin(&self, location: &ObjectPath, attributes: Attributes) -> Result<String>;
+    async fn begin(&self, location: &ObjectPath, attributes: &Attributes) -> Result<String>;
 
-    /// Makes an object of the parts of an upload, unless one is there already.
+    /// Makes an object with the attributes of the beginning of the parts of an upload, unless one is
+    /// there already.
     ///
     /// # Errors
     /// [`Precondition`](object_store::Error::Precondition) or
     /// [`AlreadyExists`](object_store::Error::AlreadyExists) when one is there.
-    async fn complete(&self, location: &ObjectPath, upload: &str, parts: Vec<PartId>)
-    -> Result<()>;
+    async fn complete(
+        &self,
+        location: &ObjectPath,
+        upload: &str,
+        parts: Vec<PartId>,
+        attributes: &Attributes,
+    ) -> Result<()>;
 
     /// Size of an object, and what the store itself knows of its content.
     async fn inspect(&self, location: &ObjectPath) -> Result<(u64, Option<Checksum>)>;
@@ -39,9 +45,6 @@ pub trait Backend: Send + Sync + 'static {
     /// Uploads in parts of this very object that were begun and neither finished nor aborted; none
     /// where the store removes them by itself.
     async fn unfinished(&self, location: &ObjectPath) -> Result<Vec<Unfinished>>;
-
-    /// How far the store's clock is ahead of ours, ms, by its last answer.
-    fn clock_ahead_ms(&self) -> Option<i64>;
 }
 
 /// What a store worked out from the bytes it has.

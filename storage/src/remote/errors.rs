@@ -3,10 +3,11 @@
 use http::StatusCode;
 use object_store::Error;
 
+use super::watched::Clock;
 use crate::StoreError;
 
 /// Where objects are, as errors name it: no secret is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Place {
     /// Such as `bucket films at http://127.0.0.1:9000`.
     pub description: String,
@@ -18,6 +19,8 @@ pub struct Place {
     pub region: &'static str,
     /// What to check when the server's certificate is not trusted.
     pub certificate: &'static str,
+    /// The store's clock.
+    pub clock: Clock,
 }
 
 /// An answer to a request of our own that is no success.
@@ -30,15 +33,42 @@ pub struct AnswerError {
     pub text: String,
 }
 
+impl From<AnswerError> for Error {
+    fn from(error: AnswerError) -> Self {
+        let (path, status) = (String::new(), error.status);
+        let source = error.into();
+        match status {
+            StatusCode::NOT_FOUND => Self::NotFound { path, source },
+            StatusCode::FORBIDDEN => Self::PermissionDenied { path, source },
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated { path, source },
+            StatusCode::PRECONDITION_FAILED => Self::Precondition { path, source },
+            StatusCode::CONFLICT => Self::AlreadyExists { path, source },
+            _ => Self::Generic {
+                store: "store",
+                source,
+            },
+        }
+    }
+}
+
 impl AnswerError {
+    /// An answer with this body.
+    pub fn new(status: StatusCode, body: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(body).into_owned();
+        Self { status, text }
+    }
+
     /// Any error, as object stores tell theirs.
     pub fn generic(error: impl std::error::Error + Send + Sync + 'static) -> Error {
         Error::Generic {
-            store: "S3",
+            store: "store",
             source: Box::new(error),
         }
     }
 }
+
+/// S3 takes requests whose time is off by no more than 15 minutes; a minute is for the way.
+const GREATEST_SKEW_MS: i64 = 14 * 60_000;
 
 /// What has to be changed before it can work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +114,16 @@ impl Place {
             Error::NotFound { .. } => Some(Cause::Bucket),
             _ => None,
         });
+        // Not every answer says why it was refused.
+        let is_skewed = || {
+            self.clock
+                .ahead_ms()
+                .is_some_and(|ahead| ahead.abs() > GREATEST_SKEW_MS)
+        };
+        let cause = match cause {
+            Some(Cause::Credentials) if is_skewed() => Some(Cause::Clock),
+            cause => cause,
+        };
         let detail = format!("{}: {}", self.description, short(&text));
         match cause {
             Some(cause) => StoreError::Refused {
@@ -104,7 +144,13 @@ impl Place {
             Cause::Credentials => format!("check {}", self.credentials),
             Cause::Bucket => format!("check {}", self.bucket),
             Cause::Region => format!("check {}", self.region),
-            Cause::Clock => "set this machine's clock (NTP)".into(),
+            Cause::Clock => match self.clock.ahead_ms() {
+                Some(ahead) => format!(
+                    "set this machine's clock (NTP): the store's is {} s ahead",
+                    ahead / 1000
+                ),
+                None => "set this machine's clock (NTP)".into(),
+            },
             Cause::Certificate => format!(
                 "if the certificate is one of your own, name its authority in {}",
                 self.certificate
@@ -154,7 +200,20 @@ mod tests {
             bucket: "BUCKET",
             region: "REGION",
             certificate: "CA_FILE",
+            clock: Clock::default(),
         }
+    }
+
+    #[test]
+    fn a_refusal_by_a_store_with_another_time_is_the_clocks() {
+        let place = place();
+        let mut headers = http::HeaderMap::new();
+        headers.insert("date", "Sun, 06 Nov 1994 08:49:37 GMT".parse().unwrap());
+        place.clock.learn(&headers);
+        let error = place.error("look up", "a.mp4", answer(403, ""));
+        assert!(error.to_string().contains("clock"), "{error}");
+        let error = place.error("look up", "a.mp4", answer(503, ""));
+        assert!(matches!(error, StoreError::Failed { .. }), "{error}");
     }
 
     fn answer(status: u16, text: &str) -> Error {

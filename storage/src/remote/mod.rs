@@ -1,6 +1,8 @@
 //! Recordings in an object store that is reached over the network.
 
+mod azure;
 mod backend;
+mod buffers;
 mod client;
 mod errors;
 pub(crate) mod progress;
@@ -25,6 +27,7 @@ use object_store::{
 };
 use sha2::{Digest, Sha256};
 
+pub use self::azure::{Azure, AzureSettings, open_azure};
 pub use self::s3::{S3, S3Settings, open_s3};
 
 use self::backend::{Backend, Checksum, Listed};
@@ -130,17 +133,14 @@ impl<B: Backend> RemoteStore<B> {
             Err(Error::NotFound { .. }) => return Ok(There::Nothing),
             Err(error) => return Err(self.place.error("look up", name, error)),
         };
-        let is_same = size == file.size
-            && match checksum {
-                Some(Checksum::Whole(stored)) => stored == file.base64(),
-                Some(Checksum::OfParts(stored, parts))
-                    if (&stored, parts) == (&file.of_parts().0, file.of_parts().1) =>
-                {
-                    true
-                }
-                // Other parts than ours, or no checksum: only reading tells.
-                _ => self.hash_of(name, size).await? == file.hex(),
-            };
+        let is_told = match checksum {
+            Some(Checksum::Whole(stored)) => stored == file.base64(),
+            Some(Checksum::OfParts(stored, parts)) => (stored, parts) == file.of_parts(),
+            None => false,
+        };
+        // A checksum that differs may be one of other parts than ours: only reading tells.
+        let is_same =
+            size == file.size && (is_told || self.hash_of(name, size).await? == file.hex());
         Ok(match is_same {
             true => There::TheFile,
             false => There::SomethingElse,
@@ -335,7 +335,13 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
         let sha256 = file.hex();
         check_content(&(file.size, sha256.clone()), metadata)?;
         match self.compare(&name, &location, &file).await? {
-            There::TheFile => self.give_up(path, &name).await?,
+            There::TheFile => {
+                // It is there: what an earlier try left besides must not undo that.
+                if let Err(error) = self.give_up(path, &name).await {
+                    log::warn!("what an earlier upload of {name} left is still there: {error}");
+                }
+                upload::forget(path, &name).await?;
+            }
             There::SomethingElse => return Err(StoreError::Conflict(name)),
             There::Nothing => {
                 let attributes = Attributes::from_iter([
@@ -458,7 +464,7 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
         }
         Ok(Probe {
             took: begun.elapsed(),
-            clock_ahead_ms: self.backend.clock_ahead_ms(),
+            clock_ahead_ms: self.place.clock.ahead_ms(),
         })
     }
 

@@ -12,6 +12,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{Attributes, Error, ObjectStore, PutMode, PutOptions, PutPayload};
 
 use super::backend::Backend;
+use super::buffers::Buffers;
 use super::errors::Place;
 use super::progress::Progress;
 use crate::work::{blocking, failed};
@@ -76,9 +77,9 @@ impl<B: Backend> Upload<'_, B> {
         }
         let progress = match self.known().await? {
             Some(progress) => progress,
-            None => self.begin(attributes).await?,
+            None => self.begin(&attributes).await?,
         };
-        match self.send_parts(progress.clone()).await {
+        match self.send_parts(progress.clone(), &attributes).await {
             Ok(()) => Ok(Outcome::Taken),
             Err(Failure::Gone) => {
                 self.abort(&progress.upload).await;
@@ -116,7 +117,7 @@ impl<B: Backend> Upload<'_, B> {
     }
 
     async fn send_at_once(&self, attributes: Attributes) -> Result<Outcome, StoreError> {
-        let bytes = self.read(0, self.size).await?;
+        let bytes = self.read(&Buffers::default(), 0, self.size).await?;
         let options = |mode| PutOptions {
             mode,
             attributes: attributes.clone(),
@@ -139,7 +140,7 @@ impl<B: Backend> Upload<'_, B> {
         })
     }
 
-    async fn begin(&self, attributes: Attributes) -> Result<Progress, StoreError> {
+    async fn begin(&self, attributes: &Attributes) -> Result<Progress, StoreError> {
         self.abort_left_over().await;
         let begun = self.backend.begin(self.location, attributes).await;
         let progress = Progress {
@@ -158,12 +159,17 @@ impl<B: Backend> Upload<'_, B> {
         Ok(progress)
     }
 
-    async fn send_parts(&self, mut progress: Progress) -> Result<(), Failure> {
+    async fn send_parts(
+        &self,
+        mut progress: Progress,
+        attributes: &Attributes,
+    ) -> Result<(), Failure> {
         let (upload, part_bytes) = (progress.upload.clone(), progress.part_bytes);
         let at_once = usize::try_from(UNDER_WAY / part_bytes).unwrap_or(1).max(1);
+        let buffers = Buffers::default();
         self.told.set(progress.sent());
         let mut sent = stream::iter(progress.missing())
-            .map(|part| self.send_part(&upload, part, part_bytes))
+            .map(|part| self.send_part(&buffers, &upload, part, part_bytes))
             .buffer_unordered(at_once);
         while let Some((part, id)) = sent.try_next().await? {
             progress.parts.insert(part, id);
@@ -173,8 +179,9 @@ impl<B: Backend> Upload<'_, B> {
         drop(sent);
         let parts = progress.parts.into_values();
         let parts = parts.map(|content_id| PartId { content_id }).collect();
-        let completed = self.backend.complete(self.location, &upload, parts).await;
-        completed.map_err(|error| match is_gone(&error) {
+        let backend = self.backend;
+        let completed = backend.complete(self.location, &upload, parts, attributes);
+        completed.await.map_err(|error| match is_gone(&error) {
             true => Failure::Gone,
             false => Failure::Unsure(error),
         })
@@ -182,13 +189,15 @@ impl<B: Backend> Upload<'_, B> {
 
     async fn send_part(
         &self,
+        buffers: &Buffers,
         upload: &String,
         part: u64,
         part_bytes: u64,
     ) -> Result<(u64, String), Failure> {
         let from = part * part_bytes;
         let length = part_bytes.min(self.size - from);
-        let bytes = self.read(from, length).await.map_err(Failure::Here)?;
+        let bytes = self.read(buffers, from, length).await;
+        let bytes = bytes.map_err(Failure::Here)?;
         let payload = PutPayload::from_bytes(bytes);
         let index = usize::try_from(part).unwrap_or(usize::MAX);
         let objects = self.backend.objects();
@@ -233,13 +242,13 @@ impl<B: Backend> Upload<'_, B> {
     }
 
     /// A part of the file, read off the caller's thread.
-    async fn read(&self, from: u64, length: u64) -> Result<Bytes, StoreError> {
-        let path = self.path.to_path_buf();
+    async fn read(&self, buffers: &Buffers, from: u64, length: u64) -> Result<Bytes, StoreError> {
+        let (path, buffers) = (self.path.to_path_buf(), buffers.clone());
         let read = move || -> std::io::Result<Bytes> {
             let length = usize::try_from(length).map_err(std::io::Error::other)?;
-            let mut buffer = vec![0; length];
-            std::fs::File::open(path)?.read_exact_at(&mut buffer, from)?;
-            Ok(buffer.into())
+            let mut buffer = buffers.take(length);
+            std::fs::File::open(path)?.read_exact_at(buffer.as_mut(), from)?;
+            Ok(buffer.into_bytes())
         };
         blocking(self.name, read)
             .await?

@@ -28,7 +28,8 @@ impl Clock {
         }
     }
 
-    fn learn(&self, headers: &HeaderMap) {
+    /// Takes the time from the headers of an answer.
+    pub fn learn(&self, headers: &HeaderMap) {
         let told = headers
             .get(header::DATE)
             .and_then(|date| date.to_str().ok());

@@ -1,13 +1,11 @@
 //! versitygw: an S3 server whose buckets are folders.
 
-use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use tapedeck_storage::S3Settings;
 
-use crate::cache_dir;
+use crate::{cache_dir, exchange, free_port, wait_for_port};
 
 const BUCKET: &str = "films";
 
@@ -16,6 +14,8 @@ pub struct Server {
     folder: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
+    /// Certificate and key, when it speaks https.
+    tls: Option<tempfile::TempDir>,
 }
 
 impl Server {
@@ -24,17 +24,31 @@ impl Server {
     /// # Panics
     /// It cannot be started.
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Starts one that speaks https, with a certificate that nobody vouches for.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub async fn start_https() -> Self {
+        let names = vec!["127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cert.pem"), made.cert.pem()).unwrap();
+        let key = made.signing_key.serialize_pem();
+        std::fs::write(folder.path().join("key.pem"), key).unwrap();
+        Self::start_with(Some(folder)).await
+    }
+
+    async fn start_with(tls: Option<tempfile::TempDir>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
         let server = Self {
             folder,
-            port,
+            port: free_port(),
             child: None,
+            tls,
         };
         server.restarted().await
     }
@@ -46,8 +60,14 @@ impl Server {
     pub async fn restarted(self) -> Self {
         let mut server = self.stopped();
         let log = std::fs::File::create(server.folder.path().with_extension("log")).unwrap();
-        let child = Command::new(binary())
-            .args(["--port", &format!("127.0.0.1:{}", server.port), "posix"])
+        let mut command = Command::new(binary());
+        command.args(["--port", &format!("127.0.0.1:{}", server.port)]);
+        if let Some(tls) = &server.tls {
+            command.arg("--cert").arg(tls.path().join("cert.pem"));
+            command.arg("--key").arg(tls.path().join("key.pem"));
+        }
+        let child = command
+            .arg("posix")
             .arg(server.folder.path())
             .env("ROOT_ACCESS_KEY", "test-key")
             .env("ROOT_SECRET_KEY", "test-secret-of-the-store")
@@ -57,13 +77,8 @@ impl Server {
             .spawn()
             .expect("versitygw runs");
         server.child = Some(child);
-        for _ in 0..500 {
-            if TcpStream::connect(("127.0.0.1", server.port)).is_ok() {
-                return server;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("versitygw does not listen");
+        wait_for_port(server.port, "versitygw").await;
+        server
     }
 
     /// Ends it at once.
@@ -74,8 +89,10 @@ impl Server {
 
     /// What a client needs to know.
     pub fn settings(&self) -> S3Settings {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         S3Settings {
-            endpoint: format!("http://127.0.0.1:{}", self.port),
+            endpoint: format!("{scheme}://127.0.0.1:{}", self.port),
+            ca_file: self.tls.as_ref().map(|tls| tls.path().join("cert.pem")),
             ..Self::credentials()
         }
     }
@@ -95,6 +112,14 @@ impl Server {
     /// The folder that is the bucket.
     pub fn bucket(&self) -> PathBuf {
         self.folder.path().join(BUCKET)
+    }
+
+    /// What anybody gets who asks for `target`: head and body.
+    pub async fn get(&self, target: &str) -> String {
+        let port = self.port;
+        let request =
+            format!("GET {target} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\nconnection: close\r\n\r\n");
+        exchange(port, &request).await
     }
 
     fn uploads(&self) -> Vec<PathBuf> {

@@ -31,6 +31,43 @@ async fn uploads_until_it_is_killed() {
     let path = Path::new(&path);
     let progress = UploadProgress::default();
     store.put(path, &metadata(path), &progress).await.unwrap();
+    std::fs::write(path.with_extension("peak"), peak_memory().to_string()).unwrap();
+}
+
+/// The most memory that this process ever had, bytes.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.unwrap().trim().trim_end_matches(" kB");
+    kilobytes.parse::<u64>().unwrap() * 1024
+}
+
+/// Uploads a file in a process of its own, which takes so much memory at most.
+async fn memory_for(size: u64) -> u64 {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("output.mp4");
+    // Without blocks on the disk: the store's copy takes enough of it.
+    std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+    let status = child(&path, &server.settings().endpoint).wait().unwrap();
+    assert!(status.success());
+    let store = open_s3(&server.settings()).unwrap();
+    assert_eq!(store.head("a.mp4").await.unwrap().size, size);
+    let peak = std::fs::read_to_string(path.with_extension("peak")).unwrap();
+    peak.parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_upload_takes_little_memory() {
+    let peak = memory_for(160 << 20).await;
+    assert!(peak < 64_000_000, "{} MB", peak / 1_000_000);
+}
+
+#[tokio::test]
+#[ignore = "long, and needs gigabytes of disk: run by make soak"]
+async fn memory_does_not_grow_with_the_file() {
+    let peak = memory_for(4 << 30).await;
+    assert!(peak < 64_000_000, "{} MB", peak / 1_000_000);
 }
 
 fn metadata(path: &Path) -> tapedeck_storage::RecordingMetadata {

@@ -5,6 +5,7 @@ mod suite;
 
 mod faults;
 mod kills;
+mod second;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use storage_testing::faults::{Fault, FaultProxy, Rule};
 use storage_testing::versitygw::Server;
 use tapedeck_storage::{RecordingStore, S3Settings, StoreError, UploadProgress, open_s3};
 
@@ -231,4 +233,153 @@ async fn a_store_that_is_gone_is_told_and_loses_nothing() {
     let store = open_s3(&server.settings()).unwrap();
     store.put(&path, &metadata, unwatched()).await.unwrap();
     assert_eq!(content(&store, "a.mp4").await, b"film");
+}
+
+#[tokio::test]
+async fn https_needs_a_certificate_that_somebody_vouches_for() {
+    let server = Server::start_https().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), b"film");
+    let metadata = suite::metadata("a.mp4", b"film");
+    let settings = server.settings();
+    let unknown = S3Settings {
+        ca_file: None,
+        ..settings.clone()
+    };
+    let put = open_s3(&unknown).unwrap();
+    let error = put.put(&path, &metadata, unwatched()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("ca_file"), "{error}");
+    let store = open_s3(&settings).unwrap();
+    store.put(&path, &metadata, unwatched()).await.unwrap();
+    assert_eq!(content(&store, "a.mp4").await, b"film");
+    for (file, what) in [
+        ("/nowhere.pem", "nowhere.pem"),
+        (path.to_str().unwrap(), "no certificate"),
+    ] {
+        let wrong = S3Settings {
+            ca_file: Some(file.into()),
+            ..settings.clone()
+        };
+        let error = open_s3(&wrong).err().unwrap();
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_good_for_anybody_and_only_for_a_while() {
+    let server = Server::start().await;
+    let store = open_s3(&server.settings()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), b"film");
+    let name = "참가자 a+b.mp4";
+    let metadata = suite::metadata(name, b"film");
+    store.put(&path, &metadata, unwatched()).await.unwrap();
+    let get = async |url: &str| {
+        let (_, rest) = url.split_once("://").unwrap();
+        let (_, target) = rest.split_once('/').unwrap();
+        server.get(&format!("/{target}")).await
+    };
+    let url = store
+        .url(name, Duration::from_secs(60))
+        .await
+        .unwrap()
+        .unwrap();
+    let answer = get(&url).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.ends_with("film"),
+        "{answer}"
+    );
+    assert!(
+        answer.to_lowercase().contains("content-type: video/mp4"),
+        "{answer}"
+    );
+    // Not for something else, and not longer than any store allows.
+    let other = get(&url.replace("a%2Bb.mp4", "other.mp4")).await;
+    assert!(other.starts_with("HTTP/1.1 403"), "{other}");
+    let long = store
+        .url(name, Duration::from_secs(90 * 86_400))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(long.contains("X-Amz-Expires=604800"), "{long}");
+    assert!(get(&long).await.starts_with("HTTP/1.1 200"));
+    assert!(!long.contains(&server.settings().secret_key));
+}
+
+#[tokio::test]
+async fn a_probe_tells_time_and_clock() {
+    let server = Server::start().await;
+    let probe = open_s3(&server.settings()).unwrap().probe().await.unwrap();
+    assert!(probe.took < Duration::from_secs(10));
+    let ahead = probe.clock_ahead_ms.expect("a clock");
+    assert!(ahead.abs() < 5_000, "{ahead} ms");
+    assert_eq!(
+        std::fs::read_dir(server.bucket().join("recordings"))
+            .into_iter()
+            .flatten()
+            .count(),
+        0
+    );
+    let missing = S3Settings {
+        bucket: "missing".into(),
+        ..server.settings()
+    };
+    let error = open_s3(&missing).unwrap().probe().await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_no_missing_recording() {
+    let server = Server::start().await;
+    let store = open_s3(&S3Settings {
+        bucket: "missing".into(),
+        ..server.settings()
+    })
+    .unwrap();
+    let errors = [
+        store.head("a.mp4").await.map(drop).unwrap_err(),
+        store.read("a.mp4", 0..1).await.map(drop).unwrap_err(),
+        store.list().await.map(drop).unwrap_err(),
+        store.delete("a.mp4").await.unwrap_err(),
+    ];
+    for error in errors {
+        assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains("S3_BUCKET"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_given_up_leaves_nothing() {
+    let server = Server::start().await;
+    let proxy = FaultProxy::start(&server.settings().endpoint);
+    let store = open_s3(&S3Settings {
+        endpoint: proxy.endpoint(),
+        ..server.settings()
+    })
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let film = large();
+    let path = file(folder.path(), &film);
+    let metadata = suite::metadata("a.mp4", &film);
+    proxy.spoil(Rule::always(&["POST"], Fault::Answer(403, "AccessDenied")).to("uploadId"));
+    let told = UploadProgress::default();
+    store.put(&path, &metadata, &told).await.unwrap_err();
+    assert_eq!(told.bytes(), film.len() as u64, "all parts are there");
+    // An upload of the same recording that nobody remembers goes along.
+    std::fs::rename(
+        folder.path().join("output.mp4.upload.json"),
+        folder.path().join("lost"),
+    )
+    .unwrap();
+    store.put(&path, &metadata, &told).await.unwrap_err();
+    proxy.heal();
+    assert_eq!(server.unfinished_uploads(), 2);
+    store.give_up(&path, "a.mp4").await.unwrap();
+    assert_eq!((server.unfinished_uploads(), progress(&path)), (0, None));
+    store.give_up(&path, "a.mp4").await.unwrap();
+    assert!(matches!(
+        store.head("a.mp4").await,
+        Err(StoreError::NotFound(_))
+    ));
 }

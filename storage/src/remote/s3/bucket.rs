@@ -9,12 +9,12 @@ use object_store::client::{HttpClient, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
 use object_store::signer::{SignedUrlOptions, Signer};
-use object_store::{Attributes, Error, GetOptions, ObjectStore, PutMultipartOptions, Result};
+use object_store::{Attributes, GetOptions, ObjectStore, PutMultipartOptions, Result};
 
 use super::lists::{self, Marker};
 use crate::remote::backend::{Backend, Checksum, Listed, Unfinished};
 use crate::remote::errors::AnswerError;
-use crate::remote::watched::{AnswerHeaders, Clock};
+use crate::remote::watched::AnswerHeaders;
 
 /// How long a signature for a request of our own holds.
 const SIGNATURE_VALID: Duration = Duration::from_secs(300);
@@ -31,8 +31,6 @@ pub struct Clients {
     pub inspecting: AmazonS3,
     /// For requests that are signed already.
     pub raw: HttpClient,
-    /// What their answers told of the time.
-    pub clock: Clock,
 }
 
 /// A bucket of S3 or what speaks like it.
@@ -55,11 +53,10 @@ impl S3 {
             .map_err(AnswerError::generic)?;
         let answer = self.0.raw.execute(request).await;
         let (parts, body) = answer.map_err(AnswerError::generic)?.into_parts();
-        let bytes = body.bytes().await.map_err(AnswerError::generic)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = body.bytes().await.map_err(AnswerError::generic)?;
         match parts.status {
-            StatusCode::OK => Ok(text),
-            status => Err(AnswerError { status, text }.into()),
+            StatusCode::OK => Ok(String::from_utf8_lossy(&text).into_owned()),
+            status => Err(AnswerError::new(status, &text).into()),
         }
     }
 }
@@ -76,9 +73,9 @@ impl Backend for S3 {
         &self.0.reading
     }
 
-    async fn begin(&self, location: &ObjectPath, attributes: Attributes) -> Result<String> {
+    async fn begin(&self, location: &ObjectPath, attributes: &Attributes) -> Result<String> {
         let options = PutMultipartOptions {
-            attributes,
+            attributes: attributes.clone(),
             ..Default::default()
         };
         self.0.plain.create_multipart_opts(location, options).await
@@ -89,6 +86,7 @@ impl Backend for S3 {
         location: &ObjectPath,
         upload: &str,
         parts: Vec<PartId>,
+        _: &Attributes,
     ) -> Result<()> {
         let upload = upload.to_owned();
         let strict = &self.0.completing;
@@ -155,32 +153,6 @@ impl Backend for S3 {
                 Some(marker) => next = Some(marker),
                 None => return Ok(found),
             }
-        }
-    }
-
-    fn clock_ahead_ms(&self) -> Option<i64> {
-        self.0.clock.ahead_ms()
-    }
-}
-
-/// The store in errors of answers to our own requests.
-impl From<AnswerError> for Error {
-    fn from(error: AnswerError) -> Self {
-        let path = String::new();
-        match error.status {
-            StatusCode::NOT_FOUND => Self::NotFound {
-                path,
-                source: error.into(),
-            },
-            StatusCode::FORBIDDEN => Self::PermissionDenied {
-                path,
-                source: error.into(),
-            },
-            StatusCode::UNAUTHORIZED => Self::Unauthenticated {
-                path,
-                source: error.into(),
-            },
-            _ => AnswerError::generic(error),
         }
     }
 }

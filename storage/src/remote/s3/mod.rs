@@ -25,6 +25,7 @@ pub fn open_s3(settings: &S3Settings) -> Result<RemoteStore<S3>, StoreError> {
         "" => format!("AWS, {}", settings.region),
         endpoint => endpoint.to_owned(),
     };
+    let connector = WatchedConnector::default();
     let place = Place {
         description: format!("bucket {} at {at}", settings.bucket),
         credentials: match settings.access_key.is_empty() {
@@ -37,9 +38,8 @@ pub fn open_s3(settings: &S3Settings) -> Result<RemoteStore<S3>, StoreError> {
         bucket: "that the bucket exists (S3_BUCKET)",
         region: "the region (AWS_REGION) and the address (S3_ENDPOINT)",
         certificate: "s3.ca_file",
+        clock: connector.clock.clone(),
     };
-    let connector = WatchedConnector::default();
-    let clock = connector.clock.clone();
     let failed = |error: object_store::Error| StoreError::Failed {
         action: "open",
         name: place.description.clone(),
@@ -75,7 +75,6 @@ pub fn open_s3(settings: &S3Settings) -> Result<RemoteStore<S3>, StoreError> {
         completing,
         inspecting,
         raw,
-        clock,
     });
     Ok(RemoteStore::new(bucket, place, &settings.prefix))
 }
