@@ -8,6 +8,7 @@ mod hash;
 mod layout;
 mod names;
 mod remote;
+mod set;
 mod work;
 
 use std::ops::Range;
@@ -21,12 +22,14 @@ use futures_util::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 
 pub use disk::DiskStore;
+pub use disk::read::read_file;
 pub use firebase::{
     AccountError, FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, open_firebase,
 };
 pub use hash::of_file as file_digest;
 pub use names::{FileNameParts, parse_file_name};
 pub use remote::{Azure, AzureSettings, RemoteStore, S3, S3Settings, open_azure, open_s3};
+pub use set::{Listing, Stores};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write.

@@ -1,10 +1,10 @@
 //! Recordings in a folder of this machine.
 
+pub(crate) mod read;
 mod write;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +19,13 @@ use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt,
 };
 
+use self::read::chunks;
 use crate::catalogue::Catalogue;
 use crate::layout::{METADATA_FOLDER, check_name, from_name, metadata_name, stored_object};
 use crate::work::{blocking, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
 };
-
-/// Bytes of a recording that are read at once.
-const CHUNK: u64 = 256 << 10;
 
 /// Recordings as `FOLDER/NAME.mp4`, their metadata as `FOLDER/.metadata/NAME.json`.
 ///
@@ -272,33 +270,6 @@ impl RecordingStore for DiskStore {
             .await?
             .map_err(|error| failed("delete", name, error))
     }
-}
-
-/// The bytes of `range` of an open file, in chunks, read off the caller's thread.
-fn chunks(
-    file: File,
-    range: Range<u64>,
-    name: String,
-) -> impl futures_util::Stream<Item = Result<Bytes, StoreError>> + Send {
-    stream::try_unfold((file, range.start), move |(mut file, position)| {
-        let (name, end) = (name.clone(), range.end);
-        async move {
-            if position >= end {
-                return Ok(None);
-            }
-            let length = CHUNK.min(end - position);
-            let read = move || -> io::Result<(File, Bytes)> {
-                let mut buffer = vec![0; length as usize];
-                file.seek(SeekFrom::Start(position))?;
-                file.read_exact(&mut buffer)?;
-                Ok((file, buffer.into()))
-            };
-            let (file, bytes) = blocking(&name, read)
-                .await?
-                .map_err(|error| failed("read", &name, error))?;
-            Ok(Some((bytes, (file, position + length))))
-        }
-    })
 }
 
 /// Where an object is; a name that cannot be one is not in the store.
