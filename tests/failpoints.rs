@@ -46,6 +46,7 @@ const TIMES: &[(&str, &[u32])] = &[
     ("upload.described", &[1]),
     ("upload.renamed", &[1]),
     ("upload.done", &[1]),
+    ("upload.file", &[1]),
     ("clear.begun", &[1, 2]),
     ("clear.done", &[1]),
     ("remove.begun", &[1]),

@@ -28,6 +28,7 @@ pub struct RecorderSettings {
     /// The store's folder, absolute, if it is one of this machine: what lies there without a
     /// manifest is told.
     pub store_dir: Option<PathBuf>,
+    pub uploads: UploadSettings,
     /// Where this server listens: told to others that want the same data folder.
     pub address: String,
     /// With less free space on the disk of the data folder no recording is begun, bytes.
@@ -43,6 +44,27 @@ pub struct RecorderSettings {
     pub stop_timeout: Duration,
     /// Time between two fdatasync calls of the log.
     pub sync_interval: Duration,
+}
+
+/// How finished recordings are brought into their stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadSettings {
+    /// Uploads at the same time.
+    pub at_once: usize,
+    /// The pause after the first try that failed; it doubles from there.
+    pub first_pause: Duration,
+    /// The longest pause between two tries, also of a blocked upload.
+    pub longest_pause: Duration,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        Self {
+            at_once: 2,
+            first_pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(60),
+        }
+    }
 }
 
 /// A request for a recording.
@@ -113,6 +135,12 @@ pub enum PauseError {
 pub enum DeleteError {
     #[error("no such recording")]
     NotFound,
+    /// It is a further file of a recording, whose main file is this.
+    #[error("it belongs to the recording {0}: delete that one")]
+    PartOf(String),
+    /// Nothing was removed.
+    #[error("the store cannot be asked: {0}")]
+    StoreAway(String),
     #[error("the recording is live: stop it first")]
     Live,
     #[error("{0}")]

@@ -31,6 +31,7 @@ pub fn manifest() -> Manifest {
         file: None,
         further_files: Vec::new(),
         stored: Vec::new(),
+        upload: None,
         capture_socket: None,
         render_socket: None,
     }

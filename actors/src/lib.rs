@@ -13,6 +13,7 @@ mod common;
 #[cfg(test)]
 mod fixtures;
 mod folder;
+mod library;
 mod lock;
 mod manifest;
 mod naming;
@@ -31,11 +32,14 @@ mod state;
 mod supervision;
 pub mod upkeep;
 mod uploader;
+mod uploads;
 mod usage;
 
 pub use api::*;
+pub use library::Library;
 pub use lock::{FolderHolder, LockError};
 pub use manifest::*;
 pub use recorder::Recorder;
 pub use rooms::*;
 pub use space::DiskSpace;
+pub use uploads::*;

@@ -7,6 +7,8 @@ use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Role, Warni
 use tapedeck_pipelines::job::OutputSettings;
 use tapedeck_storage::Stored;
 
+use crate::{UploadTrouble, naming};
+
 /// The version of the manifest's layout.
 pub const MANIFEST_VERSION: u32 = 1;
 
@@ -73,6 +75,9 @@ pub struct Manifest {
     /// What the store says of each delivered file, the main one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stored: Vec<Stored>,
+    /// What delays its delivery; none unless a try failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadTrouble>,
     /// The control sockets of the processes, relative to the data folder.
     #[serde(default)]
     pub capture_socket: Option<String>,
@@ -99,6 +104,32 @@ impl Manifest {
     /// Whether its file was delivered. A failed recording may have one, too.
     pub fn is_delivered(&self) -> bool {
         self.state.is_final() && self.completed_at.is_some()
+    }
+
+    /// Its rendered files under the names that they have in the store, in the order of delivery:
+    /// the main one last.
+    pub fn files(&self) -> impl Iterator<Item = (String, &OutputFile)> {
+        let further = self
+            .further_files
+            .iter()
+            .map(|file| (self.name_of_further(file), file));
+        further.chain(self.file.iter().map(|file| (self.name.clone(), file)))
+    }
+
+    /// The names of all its files, the main one last.
+    pub fn names(&self) -> Vec<String> {
+        let further = self.further_files.iter();
+        let further = further.map(|file| self.name_of_further(file));
+        further.chain([self.name.clone()]).collect()
+    }
+
+    /// Whether one of its files has this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.name == name || self.names().iter().any(|known| known == name)
+    }
+
+    fn name_of_further(&self, file: &OutputFile) -> String {
+        naming::further_name(&self.name, &file.suffix, &file.path)
     }
 
     /// Whether its folder must keep more than the manifest: what is captured and not delivered.

@@ -1,5 +1,7 @@
 //! Names of recordings and of their files.
 
+use std::path::Path;
+
 use rand::RngExt;
 use tapedeck_pipelines::job::OutputFormat;
 use time::OffsetDateTime;
@@ -54,6 +56,17 @@ pub fn next_name(name: &str) -> String {
         Some(format!("{base}-{}{extension}", number + 1))
     });
     counted.unwrap_or_else(|| format!("{stem}-2{extension}"))
+}
+
+/// The name of a further file of the recording whose main one is `main`: `suffix` stands before the
+/// extension, which is that of the rendered file at `path`.
+pub fn further_name(main: &str, suffix: &str, path: &Path) -> String {
+    let (stem, extension) = main.rsplit_once('.').unwrap_or((main, "mp4"));
+    let extension = path
+        .extension()
+        .and_then(|own| own.to_str())
+        .unwrap_or(extension);
+    format!("{stem}{suffix}.{extension}")
 }
 
 fn utc_time(at: i64) -> String {
@@ -174,6 +187,18 @@ mod tests {
         let sound = file_name("room", "RM_x7", AT, OutputFormat::Wav);
         assert_eq!(sound, "room-2026-11-21T225328-RM_x7.wav");
         assert_eq!(next_name(&sound), "room-2026-11-21T225328-RM_x7-2.wav");
+    }
+
+    #[test]
+    fn further_files_are_named_after_the_main_one() {
+        let name = file_name("room", "RM_x7", AT, OutputFormat::Mp4);
+        let path = Path::new("/data/work/EG_1/tracks/7.wav");
+        let further = further_name(&name, "-alice", path);
+        assert_eq!(further, "room-2026-11-21T225328-RM_x7-alice.wav");
+        assert_eq!(
+            further_name(&next_name(&name), "-alice", path),
+            "room-2026-11-21T225328-RM_x7-2-alice.wav"
+        );
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! What every session uses.
 
+use std::sync::Arc;
+
+use tapedeck_storage::Stores;
+
 use crate::RecorderSettings;
 use crate::folder::DataFolder;
 use crate::sources::Sources;
 use crate::state::StoreActor;
 use crate::supervision::Keeper;
-use crate::uploader::UploaderActor;
+use crate::uploader::{UploadTable, UploaderActor};
 
 /// Settings, folder and the actors that sessions share.
 pub struct Services {
@@ -15,4 +19,8 @@ pub struct Services {
     pub sources: Sources,
     pub states: Keeper<StoreActor>,
     pub uploader: Keeper<UploaderActor>,
+    /// Uploads under way.
+    pub uploads: Arc<UploadTable>,
+    /// Where finished recordings are kept.
+    pub stores: Stores,
 }

@@ -95,6 +95,10 @@ pub const NAMES: &[(&str, &str)] = &[
         "it has its name in the store, the folder is not synced",
     ),
     ("upload.done", "it is in the store, nobody was told"),
+    (
+        "upload.file",
+        "a file of a recording is in the store, its session was not told",
+    ),
     ("clear.begun", "a part of the work folder was removed"),
     (
         "clear.done",

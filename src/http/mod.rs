@@ -112,6 +112,16 @@ pub fn routes(app: &mut ServiceConfig) {
             "GET",
         ))
         .service(resource(
+            &["/v1/uploads"],
+            [web::get().to(operators::uploads)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/uploads/{id}/retry"],
+            [web::post().to(operators::retry)],
+            "POST",
+        ))
+        .service(resource(
             &["/status"],
             [web::get().to(operators::status)],
             "GET",

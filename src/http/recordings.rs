@@ -4,11 +4,12 @@ use std::io;
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, PauseError, ProcessUsage,
-    Recorder, RoomsError, SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
+    ProcessUsage, Recorder, RetryError, RoomsError, SourceKind, StartError, StartRequest,
+    StopError, UploadPage,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
-use tapedeck_storage::{RecordingMetadata, StoreError};
+use tapedeck_storage::StoreError;
 
 /// See [`Recorder`], whose methods these are.
 #[async_trait(?Send)]
@@ -28,7 +29,9 @@ pub trait Recordings: Send + Sync {
         source: Option<SourceKind>,
         paused: bool,
     ) -> Result<Manifest, PauseError>;
-    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError>;
+    async fn finished(&self, filter: ListFilter) -> Result<Finished, StoreError>;
+    fn uploads(&self, cursor: Option<&str>, limit: usize) -> UploadPage;
+    async fn retry_upload(&self, id: &str) -> Result<(), RetryError>;
     async fn list(
         &self,
         filter: ListFilter,
@@ -72,8 +75,16 @@ impl Recordings for Recorder {
         self.set_paused(room_name, source, paused).await
     }
 
-    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {
-        self.delivered(filter).await
+    async fn finished(&self, filter: ListFilter) -> Result<Finished, StoreError> {
+        self.finished(filter).await
+    }
+
+    fn uploads(&self, cursor: Option<&str>, limit: usize) -> UploadPage {
+        self.uploads(cursor, limit)
+    }
+
+    async fn retry_upload(&self, id: &str) -> Result<(), RetryError> {
+        self.retry_upload(id).await
     }
 
     async fn list(

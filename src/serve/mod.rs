@@ -21,7 +21,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
-use tapedeck_storage::StoreError;
+use tapedeck_storage::{StoreError, Stores};
 
 use crate::config::{Livekit, Settings, rooms};
 use crate::http::{self, Services};
@@ -92,7 +92,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let recorder = Recorder::launch(
         recorder_settings(&settings, &data_dir, folder, &addresses)?,
         livekit,
-        store.clone(),
+        Stores::new(store.clone()),
     )
     .await
     .map_err(|source| ServeError::Recorder {
@@ -123,7 +123,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let mut signals = Signals::catch(settings.server.on_sigterm)?;
     let services = web::Data::new(Services::new(
         Arc::new(recorder.clone()),
-        store,
+        Arc::new(recorder.library()),
         credentials,
         settings,
         data_dir,
@@ -258,6 +258,7 @@ fn recorder_settings(
         render_lag_ms: recording.render_lag_ms,
         gaps: recording.gaps,
         store_dir,
+        uploads: Default::default(),
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,

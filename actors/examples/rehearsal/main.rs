@@ -41,7 +41,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tapedeck_actors::{
-    Recorder, RecorderSettings, Room, RoomError, Rooms, SourceKind, StartRequest,
+    Recorder, RecorderSettings, Room, RoomError, Rooms, SourceKind, StartRequest, UploadSettings,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, ControlServer, EndReason, Event, Failure, FailureKind,
@@ -356,6 +356,7 @@ async fn server(folder: &Path) -> Outcome {
         render_lag_ms: 1_500,
         gaps: tapedeck_pipelines::job::GapStyle::default(),
         store_dir: None,
+        uploads: UploadSettings::default(),
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 10,

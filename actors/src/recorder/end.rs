@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use tapedeck_storage::StoreError;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{ANSWER, Recorder};
 use crate::registry::SessionHandle;
 use crate::session::{SessionStatus, Stop};
+use crate::uploader::Cancel;
 use crate::{DeleteError, Manifest, RecordingState, SourceKind, StopError, state};
+
+/// How long the processes of a recording that is deleted may take to end.
+const CALL_OFF: Duration = Duration::from_secs(15);
 
 impl Recorder {
     /// Stops the live recording of a room; returns when it is delivered, or still `ending` or
@@ -92,33 +96,50 @@ impl Recorder {
         }
     }
 
-    /// Removes a finished recording by file name: object, metadata and work folder.
+    /// Removes a finished recording by file name: objects, metadata and work folder. One that is on
+    /// its way is called off first.
     ///
     /// # Errors
     /// It is live or unknown, or the disk or the store refuses.
     pub async fn delete(&self, name: &str) -> Result<(), DeleteError> {
-        let internal = |error: String| DeleteError::Internal(error);
-        let sessions = self.sessions().await.map_err(internal)?;
-        let is_unfinished = |session: &SessionHandle| {
-            let status = session.status.borrow();
-            status.manifest.name == name && !status.manifest.state.is_final()
+        let internal = DeleteError::Internal;
+        let stores = &self.inner.services.stores;
+        let unfinished = self.unfinished(name).await.map_err(internal)?;
+        let is_on_its_way = |manifest: &Manifest| {
+            manifest.state == RecordingState::Uploading && manifest.name == name
         };
-        if sessions.iter().any(is_unfinished) {
-            return Err(DeleteError::Live);
+        if let Some(manifest) = &unfinished
+            && !is_on_its_way(manifest)
+        {
+            return Err(match manifest.state {
+                RecordingState::Uploading => DeleteError::PartOf(manifest.name.clone()),
+                _ => DeleteError::Live,
+            });
         }
         let states = &self.inner.services.states;
         let known = states.address().send(state::FindByName(name.into())).await;
         let known = known
             .map_err(|error| internal(error.to_string()))?
             .map_err(|error| internal(error.to_string()))?;
-        let stored = match self.inner.store.head(name).await {
+        if let Some(main) = known.as_ref().filter(|known| known.name != name) {
+            return Err(DeleteError::PartOf(main.name.clone()));
+        }
+        let stored = match stores.head(name).await {
             Ok(_) => true,
             Err(StoreError::NotFound(_)) => false,
-            Err(error) => return Err(internal(error.to_string())),
+            // Nothing is removed here before it can be removed there.
+            Err(error) => return Err(DeleteError::StoreAway(error.to_string())),
         };
         if known.is_none() && !stored {
             return Err(DeleteError::NotFound);
         }
+        if let Some(manifest) = &unfinished {
+            self.call_off(manifest).await?;
+        }
+        let names = match &known {
+            Some(manifest) => manifest.names(),
+            None => self.names_of_unknown(name).await?,
+        };
         // The manifest first: it must not name an object that is gone.
         if let Some(manifest) = known {
             log::info!(
@@ -131,11 +152,51 @@ impl Recorder {
                 .map_err(|error| internal(error.to_string()))?
                 .map_err(|error| internal(error.to_string()))?;
         }
-        self.inner
-            .store
-            .delete(name)
-            .await
-            .map_err(|error| internal(error.to_string()))
+        for name in names {
+            let deleted = stores.delete(&name).await;
+            deleted.map_err(|error| internal(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// The recording with a file of this name that has not ended.
+    async fn unfinished(&self, name: &str) -> Result<Option<Manifest>, String> {
+        let sessions = self.sessions().await?.into_iter();
+        let mut manifests = sessions.map(|session| session.status.borrow().manifest.clone());
+        Ok(manifests.find(|manifest| manifest.has_name(name) && !manifest.state.is_final()))
+    }
+
+    /// Ends the upload of a recording, and waits until its processes are gone.
+    async fn call_off(&self, manifest: &Manifest) -> Result<(), DeleteError> {
+        let internal = DeleteError::Internal;
+        let of_it = |session: &SessionHandle| session.status.borrow().manifest.id == manifest.id;
+        let sessions = self.sessions().await.map_err(internal)?;
+        let Some(session) = sessions.into_iter().find(of_it) else {
+            return Ok(());
+        };
+        let uploader = &self.inner.services.uploader;
+        let cancelled = uploader.send(Cancel(manifest.id.clone())).await;
+        cancelled
+            .map_err(|error| internal(format!("the uploader does not answer: {error}")))?
+            .map_err(DeleteError::StoreAway)?;
+        let mut status = session.status.clone();
+        let ended = status.wait_for(|status| status.finished);
+        match timeout(CALL_OFF, ended).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(internal(
+                "its processes did not end in time: try again".into(),
+            )),
+        }
+    }
+
+    /// The files of a recording of which only the store knows.
+    async fn names_of_unknown(&self, name: &str) -> Result<Vec<String>, DeleteError> {
+        let listing = self.inner.services.stores.list().await;
+        let mut recordings = listing.recordings.into_iter();
+        let found = recordings.find(|recording| recording.name == name);
+        let mut names = found.map(|found| found.files).unwrap_or_default();
+        names.push(name.to_owned());
+        Ok(names)
     }
 }
 

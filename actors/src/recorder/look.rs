@@ -1,5 +1,6 @@
 //! What is known of recordings.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::sync::PoisonError;
 
@@ -7,14 +8,78 @@ use tapedeck_storage::{RecordingMetadata, StoreError};
 
 use super::{ANSWER, Recorder};
 use crate::session::Look;
-use crate::{ListFilter, LiveSession, Manifest, Page, naming, state};
+use crate::{
+    Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page, PendingUpload, naming,
+    state,
+};
 
 impl Recorder {
-    /// Delivered recordings of the store, newest first: also those that another server of the
-    /// kind left there.
+    /// Finished recordings, newest first: those of the stores, also what another server of the kind
+    /// left there, and those that are rendered and on their way.
     ///
     /// # Errors
-    /// The store does not answer.
+    /// No store answers, and nothing is on its way.
+    pub async fn finished(&self, filter: ListFilter) -> Result<Finished, StoreError> {
+        let matches = |recording: &RecordingMetadata| {
+            let is = |wanted: &Option<String>, found: &str| {
+                wanted.as_deref().is_none_or(|wanted| wanted == found)
+            };
+            is(&filter.room_name, &recording.room_name) && is(&filter.room_id, &recording.room_id)
+        };
+        let on_their_way = self.on_their_way().await.unwrap_or_else(|error| {
+            log::warn!("what is not delivered yet is not known: {error}");
+            Vec::new()
+        });
+        let mut listing = self.inner.services.stores.list().await;
+        if listing.answered == 0
+            && on_their_way.is_empty()
+            && let Some(error) = listing.unavailable.pop()
+        {
+            return Err(error);
+        }
+        let mut recordings: Vec<FinishedRecording> = on_their_way
+            .iter()
+            .filter_map(|manifest| {
+                Some(FinishedRecording {
+                    metadata: manifest.description()?,
+                    upload: Some(PendingUpload {
+                        blocked: manifest.upload.as_ref().is_some_and(|known| known.blocked),
+                        trouble: manifest.upload.as_ref().map(|known| known.error.clone()),
+                    }),
+                })
+            })
+            .collect();
+        let local: HashSet<String> = recordings
+            .iter()
+            .map(|recording| recording.metadata.name.clone())
+            .collect();
+        let delivered = listing.recordings.into_iter();
+        let delivered = delivered.filter(|recording| !local.contains(&recording.name));
+        recordings.extend(delivered.map(|metadata| FinishedRecording {
+            metadata,
+            upload: None,
+        }));
+        recordings.retain(|recording| matches(&recording.metadata));
+        recordings.sort_by(|a, b| {
+            let (a, b) = (&a.metadata, &b.metadata);
+            b.started_at
+                .cmp(&a.started_at)
+                .then_with(|| b.name.cmp(&a.name))
+        });
+        Ok(Finished {
+            recordings,
+            unavailable: listing
+                .unavailable
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        })
+    }
+
+    /// Delivered recordings, newest first.
+    ///
+    /// # Errors
+    /// No store answers.
     pub async fn delivered(
         &self,
         filter: ListFilter,
@@ -22,23 +87,9 @@ impl Recorder {
         if filter.state.is_some_and(|state| !state.is_delivered()) {
             return Ok(Vec::new());
         }
-        let mut recordings = self.inner.store.list().await?;
-        recordings.retain(|recording| {
-            filter
-                .room_name
-                .as_ref()
-                .is_none_or(|name| *name == recording.room_name)
-                && filter
-                    .room_id
-                    .as_ref()
-                    .is_none_or(|id| *id == recording.room_id)
-        });
-        recordings.sort_by(|a, b| {
-            b.started_at
-                .cmp(&a.started_at)
-                .then_with(|| b.name.cmp(&a.name))
-        });
-        Ok(recordings)
+        let finished = self.finished(filter).await?.recordings.into_iter();
+        let delivered = finished.filter(|recording| recording.upload.is_none());
+        Ok(delivered.map(|recording| recording.metadata).collect())
     }
 
     /// Recordings in any state.

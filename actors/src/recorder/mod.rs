@@ -6,6 +6,7 @@ mod pause;
 mod rooms;
 mod space;
 mod start;
+mod uploads;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
-use tapedeck_storage::RecordingStore;
+use tapedeck_storage::Stores;
 use tokio::time::{sleep, timeout};
 
 use crate::folder::DataFolder;
@@ -25,7 +26,7 @@ use crate::sources::Sources;
 use crate::state::{self, StoreActor};
 use crate::supervision::Keeper;
 use crate::upkeep::Upkeep;
-use crate::uploader::UploaderActor;
+use crate::uploader::{UploadTable, UploaderActor};
 use crate::usage::UsageSampler;
 use crate::{Manifest, RecorderSettings, Rooms, SourceKind, StartError};
 
@@ -41,7 +42,6 @@ pub struct Recorder {
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Keeper<RegistryActor>,
-    store: Arc<dyn RecordingStore>,
     usage: Mutex<UsageSampler>,
     rooms_usage: Mutex<UsageSampler>,
     closing: AtomicBool,
@@ -58,8 +58,9 @@ impl Recorder {
     pub async fn launch(
         settings: RecorderSettings,
         livekit: Option<Arc<dyn Rooms>>,
-        store: Arc<dyn RecordingStore>,
+        stores: impl Into<Stores>,
     ) -> io::Result<Self> {
+        let stores = stores.into();
         let (root, address) = (settings.data_dir.clone(), settings.address.clone());
         let store_dir = settings.store_dir.clone();
         let opened = tokio::task::spawn_blocking(move || {
@@ -83,9 +84,10 @@ impl Recorder {
         let states = Keeper::start("store actor", arbiter.clone(), move || {
             StoreActor::new(state.clone())
         });
-        let uploads = store.clone();
+        let uploads = Arc::<UploadTable>::default();
+        let (targets, under_way, how) = (stores.clone(), uploads.clone(), settings.uploads);
         let uploader = Keeper::start("uploader", arbiter.clone(), move || {
-            UploaderActor::new(uploads.clone())
+            UploaderActor::new(targets.clone(), how, under_way.clone())
         });
         let table = Arc::new(Mutex::new(Table::default()));
         let known = table.clone();
@@ -101,6 +103,8 @@ impl Recorder {
             folder,
             states,
             uploader,
+            uploads,
+            stores,
         });
         let shared = services.clone();
         let registry = Keeper::start("registry", arbiter, move || {
@@ -109,7 +113,6 @@ impl Recorder {
         let inner = Arc::new(Inner {
             services,
             registry,
-            store,
             usage: Mutex::default(),
             rooms_usage: Mutex::default(),
             closing: AtomicBool::new(false),

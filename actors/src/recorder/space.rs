@@ -105,12 +105,15 @@ impl Inner {
         if !manifest.is_delivered() {
             return true;
         }
-        let Some(file) = &manifest.file else {
+        if manifest.file.is_none() {
             return false;
-        };
-        match self.store.head(&manifest.name).await {
-            Ok(stored) => stored.size == file.size_bytes,
-            Err(_) => false,
         }
+        for (name, file) in manifest.files() {
+            match self.services.stores.head(&name).await {
+                Ok(stored) if stored.size == file.size_bytes => {}
+                _ => return false,
+            }
+        }
+        true
     }
 }

@@ -101,6 +101,7 @@ impl Recorder {
             file: None,
             further_files: Vec::new(),
             stored: Vec::new(),
+            upload: None,
             capture_socket: socket(Role::Capture),
             render_socket: socket(Role::Render),
             id,
@@ -119,7 +120,11 @@ impl Recorder {
             .await;
         matches!(by_name, Ok(Ok(Some(_))))
             || matches!(
-                timeout(Duration::from_secs(1), self.inner.store.head(name)).await,
+                timeout(
+                    Duration::from_secs(1),
+                    self.inner.services.stores.head(name)
+                )
+                .await,
                 Ok(Ok(_))
             )
     }

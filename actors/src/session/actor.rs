@@ -1,12 +1,10 @@
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tapedeck_pipelines::control::{CaptureSnapshot, Event as ChildEvent, RenderSnapshot, Role};
 use tapedeck_pipelines::job::Source;
-use tapedeck_storage::RecordingMetadata;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
@@ -18,8 +16,8 @@ use super::{StatusSender, jobs};
 use crate::clock::now_ms;
 use crate::process::subcommand;
 use crate::services::Services;
-use crate::uploader::{Deliver, Delivery, Trouble};
-use crate::{Manifest, PauseError, RecordingState};
+use crate::uploader::{Deliver, Delivery, FileToStore, Order};
+use crate::{Manifest, PauseError, RecordingState, UploadTrouble};
 
 /// Messages that may wait. Senders beyond that wait in turn: a busy session slows its processes'
 /// reports down, which then miss outdated snapshots; it drops nothing.
@@ -225,7 +223,7 @@ impl RecordingSession {
                     context.cancel_future(handle);
                 }
             }
-            Action::Upload { path, metadata } => self.upload(path, *metadata, context),
+            Action::Upload(files) => self.upload(files, context),
             Action::Clear => self.clear(context),
             Action::Finish => {
                 self.status.send_modify(|status| {
@@ -255,14 +253,22 @@ impl RecordingSession {
         }
     }
 
-    fn upload(&self, path: PathBuf, metadata: RecordingMetadata, context: &mut Context<Self>) {
+    fn upload(&self, files: Vec<FileToStore>, context: &mut Context<Self>) {
         let services = self.services.clone();
-        let trouble = context.address().recipient::<Trouble>();
+        let manifest = self.machine.manifest();
+        let order = Order {
+            id: manifest.id.clone(),
+            name: manifest.name.clone(),
+            room_name: manifest.room_name.clone(),
+            source: manifest.source.clone(),
+            attempts: manifest.upload.as_ref().map_or(0, |known| known.attempts),
+            files,
+        };
+        let trouble = context.address().recipient::<UploadTrouble>();
         let delivered = async move {
             loop {
                 let message = Deliver {
-                    path: path.clone(),
-                    metadata: metadata.clone(),
+                    order: order.clone(),
                     trouble: trouble.clone(),
                 };
                 match services.uploader.address().send(message).await {
@@ -274,7 +280,8 @@ impl RecordingSession {
         };
         let done = |delivery, session: &mut Self, context: &mut Context<Self>| {
             let event = match delivery {
-                Delivery::Stored => Event::Uploaded,
+                Delivery::Stored(stored) => Event::Uploaded(stored),
+                Delivery::Cancelled => Event::UploadCancelled,
                 Delivery::NameTaken => Event::NameTaken,
                 Delivery::SourceUnusable(detail) => Event::OutputUnusable(detail),
                 Delivery::Abandoned => return,

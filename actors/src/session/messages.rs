@@ -11,8 +11,7 @@ use super::actor::RecordingSession;
 use super::child::Report;
 use super::journal;
 use super::machine::Event;
-use crate::uploader::Trouble;
-use crate::{Manifest, PauseError};
+use crate::{Manifest, PauseError, UploadTrouble};
 
 /// Somebody wants the recording to end.
 #[derive(Clone, Message)]
@@ -66,11 +65,11 @@ impl Handler<SetPaused> for RecordingSession {
     }
 }
 
-impl Handler<Trouble> for RecordingSession {
+impl Handler<UploadTrouble> for RecordingSession {
     type Result = ();
 
-    fn handle(&mut self, Trouble(detail): Trouble, context: &mut Self::Context) {
-        self.step(Event::UploadTrouble(detail), context);
+    fn handle(&mut self, trouble: UploadTrouble, context: &mut Self::Context) {
+        self.step(Event::UploadTrouble(trouble), context);
     }
 }
 

@@ -163,7 +163,7 @@ pub struct List {
     pub limit: usize,
 }
 
-/// The recording whose file has this name.
+/// The recording one of whose files has this name.
 #[derive(Message)]
 #[rtype(result = "Result<Option<Manifest>, IndexError>")]
 pub struct FindByName(pub String);

@@ -105,9 +105,11 @@ impl Index {
         guarded(|| {
             if let Some(old) = self
                 .get(&manifest.id)?
-                .filter(|old| old.name != manifest.name)
+                .filter(|old| old.names() != manifest.names())
             {
-                self.by_name.remove(&old.name)?;
+                for name in old.names() {
+                    self.by_name.remove(name)?;
+                }
             }
             self.insert(manifest)?;
             tapedeck_failpoints::reached("index.written");
@@ -120,7 +122,9 @@ impl Index {
         let id = manifest.id.as_bytes();
         self.recordings.insert(id, serde_json::to_vec(manifest)?)?;
         self.by_time.insert(time_key(manifest), id)?;
-        self.by_name.insert(&manifest.name, id)?;
+        for name in manifest.names() {
+            self.by_name.insert(name, id)?;
+        }
         if let Some(key) = &manifest.idempotency_key {
             self.by_key.insert(key, id)?;
         }
@@ -138,14 +142,16 @@ impl Index {
             };
             self.recordings.remove(id)?;
             self.by_time.remove(time_key(&manifest))?;
-            let name = manifest.name.as_bytes();
-            let key = manifest.idempotency_key.as_ref().map(String::as_bytes);
-            for (tree, entry) in [(&self.by_name, Some(name)), (&self.by_key, key)] {
+            let names = manifest.names().into_iter();
+            let names = names.map(|name| (&self.by_name, name));
+            let key = manifest.idempotency_key.iter().cloned();
+            for (tree, entry) in names.chain(key.map(|key| (&self.by_key, key))) {
                 // A later recording may have taken it over.
-                if let Some(entry) = entry
-                    && tree.get(entry)?.is_some_and(|owner| owner == id.as_bytes())
+                if tree
+                    .get(&entry)?
+                    .is_some_and(|owner| owner == id.as_bytes())
                 {
-                    tree.remove(entry)?;
+                    tree.remove(&entry)?;
                 }
             }
             self.db.flush()?;

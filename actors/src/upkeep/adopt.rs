@@ -112,6 +112,7 @@ impl Upkeep {
             file: None,
             further_files: Vec::new(),
             stored: Vec::new(),
+            upload: None,
             capture_socket: socket(Role::Capture),
             render_socket: socket(Role::Render),
             id,

@@ -25,6 +25,19 @@ pub async fn delete(
                 "live",
                 "The recording is still running: stop it first",
             ),
+            DeleteError::PartOf(main) => Refusal::new(
+                StatusCode::CONFLICT,
+                "part_of",
+                format!("The file belongs to the recording {main}: delete that one"),
+            ),
+            DeleteError::StoreAway(reason) => {
+                log::error!("recording {} could not be deleted: {reason}", name.as_str());
+                Refusal::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "store_unavailable",
+                    "The store cannot be asked now, and nothing was deleted: try again later",
+                )
+            }
             DeleteError::Internal(reason) => {
                 log::error!("recording {} could not be deleted: {reason}", name.as_str());
                 Refusal::internal("Error deleting recording")

@@ -15,7 +15,8 @@ struct Query {
     room_id: Option<String>,
 }
 
-/// `GET /recordings`: finished recordings, newest first.
+/// `GET /recordings`: finished recordings, newest first. `unavailable` tells which stores did not
+/// answer; what they have is missing.
 pub async fn list(
     services: web::Data<Services>,
     request: HttpRequest,
@@ -29,14 +30,21 @@ pub async fn list(
         room_id: given(query.room_id),
         state: None,
     };
-    let recordings = services
+    let finished = services
         .recordings
-        .delivered(filter)
+        .finished(filter)
         .await
         .map_err(|error| {
             log::error!("recordings could not be listed: {error}");
             Refusal::internal("Error listing recordings")
         })?;
-    let recordings: Vec<_> = recordings.iter().map(view::delivered).collect();
-    Ok(HttpResponse::Ok().json(json!({ "recordings": recordings })))
+    for reason in &finished.unavailable {
+        log::warn!("a store could not be listed: {reason}");
+    }
+    let recordings: Vec<_> = finished.recordings.iter().map(view::finished).collect();
+    let mut body = json!({ "recordings": recordings });
+    if !finished.unavailable.is_empty() {
+        body["unavailable"] = json!(finished.unavailable);
+    }
+    Ok(HttpResponse::Ok().json(body))
 }

@@ -1,7 +1,7 @@
 //! Recordings as the clients' paths show them. Times are Unix ms, durations s, sizes bytes.
 
 use serde_json::{Value, json};
-use tapedeck_actors::{Manifest, RecordingState};
+use tapedeck_actors::{FinishedRecording, Manifest, RecordingState};
 use tapedeck_pipelines::control::Pause;
 use tapedeck_storage::RecordingMetadata;
 
@@ -53,8 +53,20 @@ pub fn stopped(manifest: &Manifest) -> Value {
     view
 }
 
-/// A recording that can be fetched.
-pub fn delivered(recording: &RecordingMetadata) -> Value {
+/// A recording that can be fetched. One that is not delivered yet says how its upload stands.
+pub fn finished(recording: &FinishedRecording) -> Value {
+    let mut view = delivered(&recording.metadata);
+    if let Some(upload) = &recording.upload {
+        view["status"] = json!("uploading");
+        view["upload"] = json!({
+            "state": if upload.blocked { "blocked" } else { "uploading" },
+            "trouble": upload.trouble,
+        });
+    }
+    view
+}
+
+fn delivered(recording: &RecordingMetadata) -> Value {
     let state = match recording.end_reason.as_deref() {
         Some("max_duration") => RecordingState::LimitReached,
         Some("capture_lost") => RecordingState::Failed,
@@ -72,6 +84,9 @@ pub fn delivered(recording: &RecordingMetadata) -> Value {
         "gaps": recording.gaps,
         "pauses": recording.pauses,
     });
+    if !recording.files.is_empty() {
+        view["files"] = json!(recording.files);
+    }
     if let Some(metadata) = &recording.metadata {
         view["metadata"] = metadata.clone();
     }

@@ -5,6 +5,7 @@ mod case;
 mod info;
 mod rooms;
 mod status;
+mod uploads;
 mod v1;
 mod view;
 
@@ -19,4 +20,5 @@ fn unanswered(reason: String) -> Refusal {
 pub use info::info;
 pub use rooms::rooms;
 pub use status::{status, status_of};
+pub use uploads::{retry, uploads};
 pub use v1::{get, list};

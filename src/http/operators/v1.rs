@@ -40,7 +40,7 @@ pub async fn list(
         room_name: given(query.room_name),
         room_id: given(query.room_id),
     };
-    let limit = given(query.limit).map_or(Ok(PAGE), |limit| parse_limit(&limit))?;
+    let limit = page_size(query.limit)?;
     let page = services
         .recordings
         .list(filter, given(query.cursor), limit)
@@ -76,6 +76,12 @@ pub async fn get(
 fn parse_state(state: &str) -> Result<RecordingState, Refusal> {
     let state: StrDeserializer<Error> = state.into_deserializer();
     RecordingState::deserialize(state).map_err(|error| Refusal::invalid(format!("state: {error}")))
+}
+
+/// How many entries a query's `limit` asks for.
+pub(super) fn page_size(limit: Option<String>) -> Result<usize, Refusal> {
+    let given = limit.filter(|text| !text.is_empty());
+    given.map_or(Ok(PAGE), |limit| parse_limit(&limit))
 }
 
 fn parse_limit(limit: &str) -> Result<usize, Refusal> {

@@ -35,9 +35,32 @@ pub fn recording(manifest: &Manifest) -> Value {
         "maxDurationMs": manifest.max_duration_ms,
         "sizeBytes": file.map(|file| file.size_bytes),
         "sha256": file.map(|file| &file.sha256),
+        "files": files(manifest),
+        "upload": manifest.upload,
         "metadata": manifest.metadata,
         "output": camel_case(output),
     })
+}
+
+/// All files of a recording under the names of the store, the main one last, and where they are there.
+fn files(manifest: &Manifest) -> Vec<Value> {
+    // What the store said begins with the main file.
+    let mut stored: Vec<_> = manifest.stored.iter().collect();
+    if !stored.is_empty() {
+        stored.rotate_left(1);
+    }
+    let mut stored = stored.into_iter();
+    let files = manifest.files().map(|(name, file)| {
+        let stored = stored.next();
+        json!({
+            "name": name,
+            "sizeBytes": file.size_bytes,
+            "sha256": file.sha256,
+            "path": stored.map(|stored| &stored.path),
+            "url": stored.and_then(|stored| stored.url.as_ref()),
+        })
+    });
+    files.collect()
 }
 
 /// In recording time.

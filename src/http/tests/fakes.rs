@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    DeleteError, DiskSpace, ListFilter, LiveSession, Manifest, Page, PauseError, ProcessUsage,
-    RecordingState, RoomError, RoomsError, SourceKind, StartError, StartRequest, StopError,
+    DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
+    PauseError, PendingUpload, ProcessUsage, RecordingState, RetryError, RoomError, RoomsError,
+    SourceKind, StartError, StartRequest, StopError, UploadPage,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
@@ -38,6 +39,12 @@ pub struct FakeRecorder {
     pub stopped_state: Mutex<Option<RecordingState>>,
     pub listed: Mutex<Vec<(ListFilter, Option<String>, usize)>>,
     pub delivered: Vec<RecordingMetadata>,
+    /// Of those the ones that are on their way, by id.
+    pub pending: BTreeMap<String, PendingUpload>,
+    /// What retries came to, by id; others are unknown.
+    pub retries: BTreeMap<String, Result<(), RetryError>>,
+    /// Stores that do not answer.
+    pub unavailable: Vec<String>,
     pub deleted: Mutex<Vec<String>>,
     pub unready: Option<String>,
     /// The room on the disk.
@@ -171,9 +178,30 @@ impl Recordings for FakeRecorder {
         Ok(manifest.clone())
     }
 
-    async fn delivered(&self, filter: ListFilter) -> Result<Vec<RecordingMetadata>, StoreError> {
+    async fn finished(&self, filter: ListFilter) -> Result<Finished, StoreError> {
         self.listed.lock().unwrap().push((filter, None, 0));
-        Ok(self.delivered.clone())
+        let recordings = self.delivered.iter().map(|metadata| FinishedRecording {
+            upload: self.pending.get(&metadata.id).cloned(),
+            metadata: metadata.clone(),
+        });
+        Ok(Finished {
+            recordings: recordings.collect(),
+            unavailable: self.unavailable.clone(),
+        })
+    }
+
+    fn uploads(&self, cursor: Option<&str>, limit: usize) -> UploadPage {
+        let asked = (ListFilter::default(), cursor.map(str::to_owned), limit);
+        self.listed.lock().unwrap().push(asked);
+        UploadPage {
+            uploads: Vec::new(),
+            next_cursor: Some("next".into()),
+        }
+    }
+
+    async fn retry_upload(&self, id: &str) -> Result<(), RetryError> {
+        let known = self.retries.get(id).cloned();
+        known.unwrap_or(Err(RetryError::NotFound))
     }
 
     async fn list(

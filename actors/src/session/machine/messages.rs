@@ -1,10 +1,10 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tapedeck_pipelines::control::{CaptureSnapshot, Command, RenderSnapshot, Role};
-use tapedeck_storage::RecordingMetadata;
+use tapedeck_storage::Stored;
 
-use crate::{Manifest, PauseError, RoomError, StartError};
+use crate::uploader::FileToStore;
+use crate::{Manifest, PauseError, RoomError, StartError, UploadTrouble};
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,10 +38,12 @@ pub enum Event {
     RoomFound(String),
     /// The room is not there, or where it lives cannot be asked.
     RoomLost(RoomError),
-    /// The file is in the store, verified.
-    Uploaded,
+    /// All files are in the store, verified: what it says of them, the main one first.
+    Uploaded(Vec<Stored>),
     /// An attempt failed; the uploader goes on.
-    UploadTrouble(String),
+    UploadTrouble(UploadTrouble),
+    /// The upload was called off on request, and nothing of it is in the store.
+    UploadCancelled,
     /// The store has another file of this name.
     NameTaken,
     /// The rendered file is not there or not what the render made.
@@ -84,11 +86,8 @@ pub enum Action {
     Kill(Role),
     SetTimer(Timer, Duration),
     CancelTimer(Timer),
-    /// Hand the file to the store.
-    Upload {
-        path: PathBuf,
-        metadata: Box<RecordingMetadata>,
-    },
+    /// Hand these files to the store, the main one last.
+    Upload(Vec<FileToStore>),
     /// Remove all of the folder but the manifest.
     Clear,
     /// The session has nothing more to do.

@@ -1,13 +1,14 @@
-//! The way of the finished file into the store.
+//! The way of the finished files into the store.
 
-use tapedeck_pipelines::control::{EndReason, Gap, Pause};
-use tapedeck_storage::RecordingMetadata;
+use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause};
+use tapedeck_storage::{RecordingMetadata, Stored};
 
 use super::{Action, Machine};
-use crate::{RecordingState, naming};
+use crate::uploader::FileToStore;
+use crate::{Manifest, RecordingState, UploadTrouble, naming};
 
 impl Machine {
-    pub(super) fn uploaded(&mut self, now: i64) -> Vec<Action> {
+    pub(super) fn uploaded(&mut self, stored: Vec<Stored>, now: i64) -> Vec<Action> {
         if self.manifest.state != RecordingState::Uploading {
             return Vec::new();
         }
@@ -16,6 +17,8 @@ impl Machine {
             Some(EndReason::CaptureLost) => (RecordingState::Failed, Some(self.given_up())),
             _ => (RecordingState::Complete, None),
         };
+        self.manifest.stored = stored;
+        self.manifest.upload = None;
         self.end(state, error, now);
         self.manifest.completed_at = Some(now);
         let mut actions = vec![self.save()];
@@ -23,13 +26,30 @@ impl Machine {
         actions
     }
 
-    pub(super) fn upload_trouble(&mut self, detail: String) -> Vec<Action> {
-        let detail = Some(detail);
-        if self.manifest.state != RecordingState::Uploading || self.manifest.error == detail {
+    pub(super) fn upload_trouble(&mut self, trouble: UploadTrouble) -> Vec<Action> {
+        let known = self.manifest.upload.as_ref();
+        if self.manifest.state != RecordingState::Uploading || known == Some(&trouble) {
             return Vec::new();
         }
-        self.manifest.error = detail;
+        self.manifest.error = Some(match trouble.blocked {
+            true => format!("the upload is blocked: {}", trouble.error),
+            false => format!("{}; it is tried again", trouble.error),
+        });
+        self.manifest.upload = Some(trouble);
         vec![self.save()]
+    }
+
+    /// Somebody deletes the recording before it is delivered.
+    pub(super) fn upload_cancelled(&mut self, now: i64) -> Vec<Action> {
+        if self.manifest.state != RecordingState::Uploading {
+            return Vec::new();
+        }
+        self.manifest.upload = None;
+        let reason = "it was deleted before it was delivered";
+        self.end(RecordingState::Aborted, Some(reason.into()), now);
+        let mut actions = vec![self.save()];
+        actions.extend(self.dismiss_children());
+        actions
     }
 
     pub(super) fn name_taken(&mut self) -> Vec<Action> {
@@ -44,29 +64,44 @@ impl Machine {
 
     pub(super) fn upload(&self) -> Vec<Action> {
         let manifest = &self.manifest;
-        let Some(file) = &manifest.file else {
+        if manifest.file.is_none() {
             return Vec::new();
-        };
-        let metadata = RecordingMetadata {
-            id: manifest.id.clone(),
-            name: manifest.name.clone(),
-            room_name: manifest.room_name.clone(),
-            room_id: manifest.room_id.clone(),
-            started_at: manifest.started_at.unwrap_or(manifest.created_at),
-            duration: seconds(file.duration_ms),
-            size: file.size_bytes,
-            sha256: Some(file.sha256.clone()),
-            metadata: manifest.metadata.clone(),
-            end_reason: manifest.end_reason.and_then(word),
-            gaps: manifest.gaps.iter().map(gap).collect(),
-            pauses: manifest.pauses.iter().map(pause).collect(),
-            files: Vec::new(),
-            part_of: None,
-        };
-        vec![Action::Upload {
+        }
+        let files = manifest.files().map(|(name, file)| FileToStore {
             path: file.path.clone(),
-            metadata: Box::new(metadata),
-        }]
+            metadata: metadata(manifest, name, file),
+        });
+        vec![Action::Upload(files.collect())]
+    }
+}
+
+impl Manifest {
+    /// What a store, or a list, is told of the recording's main file; none until it is rendered.
+    pub fn description(&self) -> Option<RecordingMetadata> {
+        let file = self.file.as_ref()?;
+        Some(metadata(self, self.name.clone(), file))
+    }
+}
+
+fn metadata(manifest: &Manifest, name: String, file: &OutputFile) -> RecordingMetadata {
+    let mut further = manifest.names();
+    further.retain(|known| *known != manifest.name);
+    let is_main = name == manifest.name;
+    RecordingMetadata {
+        id: manifest.id.clone(),
+        name,
+        room_name: manifest.room_name.clone(),
+        room_id: manifest.room_id.clone(),
+        started_at: manifest.started_at.unwrap_or(manifest.created_at),
+        duration: seconds(file.duration_ms),
+        size: file.size_bytes,
+        sha256: Some(file.sha256.clone()),
+        metadata: manifest.metadata.clone(),
+        end_reason: manifest.end_reason.and_then(word),
+        gaps: manifest.gaps.iter().map(gap).collect(),
+        pauses: manifest.pauses.iter().map(pause).collect(),
+        files: if is_main { further } else { Vec::new() },
+        part_of: (!is_main).then(|| manifest.name.clone()),
     }
 }
 

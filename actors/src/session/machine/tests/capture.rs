@@ -73,7 +73,7 @@ fn a_room_that_is_over_completes_the_recording() {
     assert_eq!(machine.manifest().end_reason, Some(EndReason::RoomEnded));
     assert_eq!(machine.manifest().warnings[0].code, "capture_lost");
     machine.step(finished(), NOW);
-    machine.step(Event::Uploaded, NOW);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().state, RecordingState::Complete);
 }
 
@@ -189,7 +189,7 @@ fn a_capture_that_crashes_again_and_again_is_given_up() {
     // Another server may be the one that delivers.
     let mut machine = Machine::new(machine.manifest().clone(), TIMEOUTS);
     machine.step(Event::Resume, NOW);
-    machine.step(Event::Uploaded, NOW);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     let manifest = machine.manifest();
     assert_eq!(manifest.state, RecordingState::Failed);
     assert!(manifest.is_delivered() && !manifest.keeps_folder());

@@ -6,7 +6,7 @@ mod world;
 use tapedeck_pipelines::control::{OutputFile, RenderSnapshot, RenderState};
 
 use super::*;
-use crate::fixtures;
+use crate::{UploadTrouble, fixtures};
 
 const NOW: i64 = 50_000;
 const TIMEOUTS: Timeouts = Timeouts {
@@ -74,6 +74,15 @@ fn render(state: RenderState, position_ms: u64) -> Event {
         position_ms,
         ..RenderSnapshot::default()
     })
+}
+
+fn trouble(blocked: bool) -> UploadTrouble {
+    UploadTrouble {
+        attempts: 3,
+        blocked,
+        error: "the bucket is not there".into(),
+        failed_at_ms: 40_000,
+    }
 }
 
 fn finished() -> Event {
@@ -217,7 +226,7 @@ fn the_render_is_told_to_finish_a_log_without_an_end() {
     let actions = machine.step(Event::StopRequested, NOW);
     assert!(actions.contains(&Action::Tell(Role::Render, Command::Finish)));
     machine.step(finished(), NOW);
-    machine.step(Event::Uploaded, NOW);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().state, RecordingState::Complete);
 }
 
@@ -232,7 +241,7 @@ fn a_full_disk_of_the_capture_is_the_reason() {
 #[test]
 fn capture_leaves_the_room_only_after_delivery_is_written_down() {
     let mut machine = uploading();
-    let actions = machine.step(Event::Uploaded, NOW);
+    let actions = machine.step(Event::Uploaded(Vec::new()), NOW);
     let leave = Action::Tell(Role::Capture, Command::Leave);
     let save = position(&actions, |action| matches!(action, Action::Save(_)));
     assert!(save < position(&actions, |action| *action == leave));
@@ -256,7 +265,7 @@ fn the_limit_is_a_state_of_its_own() {
     };
     machine.step(Event::Capture(limit), NOW);
     machine.step(finished(), NOW);
-    machine.step(Event::Uploaded, NOW);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().state, RecordingState::LimitReached);
 }
 
@@ -304,7 +313,7 @@ fn a_render_waits_for_room_on_the_disk_however_long_it_takes() {
         assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
     }
     machine.step(finished(), NOW);
-    machine.step(Event::Uploaded, NOW);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().state, RecordingState::Complete);
     assert_eq!(machine.manifest().error, None);
 }
@@ -345,7 +354,7 @@ fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
     let save = position(&actions, |action| matches!(action, Action::Save(_)));
     let upload = position(
         &actions,
-        |action| matches!(action, Action::Upload { metadata, .. } if metadata.name.ends_with("-2.mp4")),
+        |action| matches!(action, Action::Upload(files) if files[0].metadata.name.ends_with("-2.mp4")),
     );
     assert!(save < upload);
 
@@ -363,10 +372,68 @@ fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
 #[test]
 fn trouble_is_written_down_once_and_forgotten_at_the_end() {
     let mut machine = uploading();
-    assert!(saved(&machine.step(Event::UploadTrouble("x".into()), NOW)).is_some());
-    assert_eq!(machine.step(Event::UploadTrouble("x".into()), NOW), []);
-    machine.step(Event::Uploaded, NOW);
+    assert!(saved(&machine.step(Event::UploadTrouble(trouble(false)), NOW)).is_some());
+    assert_eq!(machine.step(Event::UploadTrouble(trouble(false)), NOW), []);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().error, None);
+}
+
+#[test]
+fn a_blocked_upload_says_so_until_it_is_done() {
+    let mut machine = uploading();
+    let actions = machine.step(Event::UploadTrouble(trouble(true)), NOW);
+    let manifest = saved(&actions).unwrap();
+    assert_eq!(manifest.upload, Some(trouble(true)));
+    assert!(
+        manifest
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("blocked: the bucket")
+    );
+    machine.step(Event::Uploaded(Vec::new()), NOW);
+    assert_eq!(machine.manifest().upload, None);
+}
+
+#[test]
+fn all_files_go_together_and_the_main_one_last() {
+    let mut machine = uploading();
+    machine.manifest.further_files = vec![OutputFile {
+        path: "/work/7.wav".into(),
+        suffix: "-alice".into(),
+        ..OutputFile::default()
+    }];
+    let actions = machine.step(Event::NameTaken, NOW);
+    let files = actions
+        .iter()
+        .find_map(|action| match action {
+            Action::Upload(files) => Some(files),
+            _ => None,
+        })
+        .unwrap();
+    let [further, main] = &files[..] else {
+        panic!("{files:?}");
+    };
+    let (further, main) = (&further.metadata, &main.metadata);
+    assert!(main.name.ends_with("-2.mp4"), "{}", main.name);
+    assert!(
+        further.name.ends_with("-2-alice.wav"),
+        "{}: the names move together",
+        further.name
+    );
+    assert_eq!(main.files, std::slice::from_ref(&further.name));
+    assert_eq!(further.part_of.as_ref(), Some(&main.name));
+    assert!(further.files.is_empty() && main.part_of.is_none());
+}
+
+#[test]
+fn a_recording_that_is_deleted_on_its_way_is_aborted() {
+    let mut machine = uploading();
+    let actions = machine.step(Event::UploadCancelled, NOW);
+    assert_eq!(saved(&actions).unwrap().state, RecordingState::Aborted);
+    machine.step(gone(Role::Render), NOW);
+    let actions = machine.step(gone(Role::Capture), NOW);
+    assert_eq!(actions, [Action::Clear, Action::Finish]);
 }
 
 #[test]
@@ -406,9 +473,10 @@ fn no_event_in_any_state_is_taken_badly() {
         finished(),
         gone(Role::Capture),
         gone(Role::Render),
-        Event::Uploaded,
-        Event::UploadTrouble("x".into()),
+        Event::Uploaded(Vec::new()),
+        Event::UploadTrouble(trouble(false)),
         Event::NameTaken,
+        Event::UploadCancelled,
         Event::OutputUnusable("x".into()),
         Event::Timer(Timer::Start),
         Event::Timer(Timer::Seal),

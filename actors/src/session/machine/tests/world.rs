@@ -118,7 +118,7 @@ impl World {
                         "left early: {described}"
                     );
                 }
-                Action::Upload { .. } => {
+                Action::Upload(_) => {
                     assert!(self.output, "{described}");
                     assert_eq!(self.disk.as_ref().unwrap().state, RecordingState::Uploading);
                     self.uploads += 1;
@@ -215,9 +215,9 @@ impl World {
             60..=69 if self.uploads > 0 => {
                 self.stored = true;
                 self.uploads -= 1;
-                self.step(Event::Uploaded);
+                self.step(Event::Uploaded(Vec::new()));
             }
-            70 if self.uploads > 0 => self.step(Event::UploadTrouble("x".into())),
+            70 if self.uploads > 0 => self.step(Event::UploadTrouble(trouble(false))),
             71 if self.uploads > 0 => {
                 self.uploads -= 1;
                 self.step(Event::NameTaken);
@@ -296,7 +296,7 @@ impl World {
             if self.uploads > 0 && !self.finished {
                 self.uploads -= 1;
                 self.stored = true;
-                self.step(Event::Uploaded);
+                self.step(Event::Uploaded(Vec::new()));
             }
             for timer in self.timers.clone() {
                 self.fire(timer);
@@ -328,7 +328,7 @@ proptest! {
         let explained = manifest.state.is_delivered() || manifest.error.is_some();
         prop_assert!(explained, "{manifest:?}");
         // What comes now is too late.
-        for event in [Event::StopRequested, Event::Uploaded, gone(Role::Capture)] {
+        for event in [Event::StopRequested, Event::Uploaded(Vec::new()), gone(Role::Capture)] {
             prop_assert_eq!(world.machine.step(event, NOW), []);
         }
     }
