@@ -46,7 +46,23 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 25] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 28] = [
+        (
+            "storage.uploads_at_once",
+            settings.storage.uploads_at_once as u64,
+            1..=64,
+        ),
+        (
+            "storage.retry_max_s",
+            settings.storage.retry_max_s,
+            1..=3_600,
+        ),
+        // What S3 signs at most.
+        (
+            "storage.url_valid_s",
+            settings.storage.url_valid_s,
+            1..=604_800,
+        ),
         ("server.port", server.port.into(), 1..=65_535),
         (
             "server.max_body_bytes",

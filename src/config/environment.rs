@@ -9,12 +9,13 @@ use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
 const PREFIX: &str = "TAPEDECK_";
 
 /// Variables of the OpenVidu recording applications and of memharbor_server, and the keys that they set.
-const ADOPTED: [(&str, &str); 20] = [
+const ADOPTED: [(&str, &str); 21] = [
     ("SERVER_PORT", "server.port"),
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_API_KEY", "livekit.api_key"),
     ("LIVEKIT_API_SECRET", "livekit.api_secret"),
     ("RECORDINGS_PATH", "storage.recordings_path"),
+    ("RECORDING_PLAYBACK_STRATEGY", "storage.playback"),
     ("S3_ENDPOINT", "s3.endpoint"),
     ("S3_ACCESS_KEY", "s3.access_key"),
     ("S3_SECRET_KEY", "s3.secret_key"),
@@ -39,7 +40,7 @@ const ADOPTED: [(&str, &str); 20] = [
 ];
 
 /// Variables of those applications that have no effect yet: a name, or its beginning.
-const WITHOUT_EFFECT: [&str; 3] = ["AGORA_", "MEMHARBOR_", "RECORDING_PLAYBACK_STRATEGY"];
+const WITHOUT_EFFECT: [&str; 2] = ["AGORA_", "MEMHARBOR_"];
 
 /// A variable of the process or of `.env`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -123,10 +123,34 @@ pub struct Storage {
     /// On disk a folder, relative to the data folder or absolute; in a bucket what the keys of all
     /// recordings begin with.
     pub recordings_path: String,
+    /// Where recordings of each source go instead of `kind`; empty for there.
+    pub livekit: StorageKind,
+    pub whip: StorageKind,
+    /// Uploads at the same time.
+    pub uploads_at_once: usize,
+    /// The longest pause between two tries of an upload, s.
+    pub retry_max_s: u64,
+    /// What address of a recording clients are given.
+    pub playback: Playback,
+    /// How long an address at the store is valid, s.
+    pub url_valid_s: u64,
+}
+
+/// What address of a recording clients are given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Playback {
+    /// At the store where it gives one, else a signed link to this server.
+    #[default]
+    #[serde(alias = "S3")]
+    Store,
+    /// The path at this server.
+    #[serde(alias = "PROXY")]
+    Server,
 }
 
 /// The kinds of place for finished recordings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StorageKind {
     /// Not decided: the first that is named of S3's bucket, Firebase's and Azure's container, else the
@@ -348,6 +372,12 @@ impl Default for Storage {
         Self {
             kind: StorageKind::Unset,
             recordings_path: "recordings/".into(),
+            livekit: StorageKind::Unset,
+            whip: StorageKind::Unset,
+            uploads_at_once: 2,
+            retry_max_s: 60,
+            playback: Playback::default(),
+            url_valid_s: 86_400,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Where finished recordings go.
 
+use tapedeck_actors::SourceKind;
 use tapedeck_storage::{AzureSettings, FirebaseEmulator, FirebaseSettings, S3Settings};
 
 use super::settings::{Firebase, FirebaseUrls};
@@ -9,6 +10,30 @@ use super::{Azure, S3, Settings, Storage, StorageKind};
 const ANY_REGION: &str = "us-east-1";
 
 impl Settings {
+    /// The kinds of place where recordings go, each once: never [`StorageKind::Unset`].
+    pub fn storage_kinds(&self) -> Vec<StorageKind> {
+        let mut kinds = vec![self.storage_kind()];
+        for source in SourceKind::ALL {
+            let kind = self.storage_kind_of(source);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
+    }
+
+    /// The kind of place where recordings of a source go: never [`StorageKind::Unset`].
+    pub fn storage_kind_of(&self, source: SourceKind) -> StorageKind {
+        let kind = match source {
+            SourceKind::Livekit => self.storage.livekit,
+            SourceKind::Whip => self.storage.whip,
+        };
+        match kind {
+            StorageKind::Unset => self.storage_kind(),
+            kind => kind,
+        }
+    }
+
     /// The kind of place where recordings go: never [`StorageKind::Unset`].
     pub fn storage_kind(&self) -> StorageKind {
         match self.storage.kind {
@@ -78,10 +103,11 @@ pub fn mistakes(settings: &Settings) -> Vec<(&'static str, &'static str)> {
     let (s3, azure) = (&settings.s3, &settings.azure);
     let given = |text: &str| !text.trim().is_empty();
     let firebase = &settings.firebase;
-    let uses_firebase = settings.storage_kind() == StorageKind::Firebase;
+    let kinds = settings.storage_kinds();
+    let uses_firebase = kinds.contains(&StorageKind::Firebase);
     let emulated = uses_firebase && firebase.use_emulator;
-    let uses_s3 = settings.storage_kind() == StorageKind::S3;
-    let uses_azure = settings.storage_kind() == StorageKind::Azure;
+    let uses_s3 = kinds.contains(&StorageKind::S3);
+    let uses_azure = kinds.contains(&StorageKind::Azure);
     let is_address = |text: &str| text.starts_with("http://") || text.starts_with("https://");
     let faults = [
         (

@@ -11,6 +11,7 @@ use super::bearer::AccessKeys;
 use super::local_host::is_local;
 use super::paths::{Audience, audience};
 use super::refusal::Refusal;
+use super::services::Services;
 
 /// Who may call the paths of each audience.
 #[derive(Clone, Debug)]
@@ -108,6 +109,15 @@ fn check_key(keys: &AccessKeys, headers: &HeaderMap) -> Result<(), Refusal> {
     .header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
 }
 
+/// Whether a signed link lets a request through that nothing else does.
+fn has_link(request: &ServiceRequest) -> bool {
+    let services = request.app_data::<web::Data<Services>>();
+    services.is_some_and(|services| {
+        let (method, query) = (request.method(), request.query_string());
+        services.links.open(method, request.path(), query)
+    })
+}
+
 /// Middleware that lets through what [`Access`] allows.
 ///
 /// # Errors
@@ -120,7 +130,10 @@ pub async fn guard<B: MessageBody + 'static>(
         Some(access) => access.check(request.path(), request.headers()),
         None => Err(Refusal::internal("Access is not configured")),
     };
-    match verdict {
+    match verdict.or_else(|refusal| match has_link(&request) {
+        true => Ok(()),
+        false => Err(refusal),
+    }) {
         Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(refusal) => {
             let response = refusal.respond_at(request.path());

@@ -13,6 +13,7 @@ mod body;
 mod clients;
 mod cors;
 mod health;
+mod links;
 mod local_host;
 mod operators;
 mod pages;
@@ -25,6 +26,7 @@ mod whip;
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
 pub use bearer::AccessKeys;
 pub use cors::share;
+pub use links::SignedLinks;
 pub use recordings::Recordings;
 pub use services::Services;
 
@@ -75,6 +77,11 @@ pub fn routes(app: &mut ServiceConfig) {
                 web::delete().to(clients::delete),
             ],
             "GET, HEAD, DELETE, OPTIONS",
+        ))
+        .service(resource(
+            &["/recordings/{name}/url"],
+            [web::get().to(clients::url)],
+            "GET, OPTIONS",
         ))
         .service(resource(
             &["/whip/{room}"],

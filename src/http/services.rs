@@ -7,13 +7,14 @@ use tapedeck_storage::RecordingStore;
 use crate::config::Settings;
 use crate::livekit::RoomCredentials;
 
-use super::Recordings;
+use super::{Recordings, SignedLinks};
 
 /// What the handlers work with.
 pub struct Services {
     pub recordings: Arc<dyn Recordings>,
     pub store: Arc<dyn RecordingStore>,
     pub credentials: RoomCredentials,
+    pub links: SignedLinks,
     pub settings: Settings,
     /// Absolute.
     pub data_dir: PathBuf,
@@ -25,6 +26,7 @@ impl Services {
         recordings: Arc<dyn Recordings>,
         store: Arc<dyn RecordingStore>,
         credentials: RoomCredentials,
+        links: SignedLinks,
         settings: Settings,
         data_dir: PathBuf,
     ) -> Self {
@@ -32,6 +34,7 @@ impl Services {
             recordings,
             store,
             credentials,
+            links,
             settings,
             data_dir,
             finishing: AtomicBool::new(false),

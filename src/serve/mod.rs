@@ -3,10 +3,10 @@
 mod data_folder;
 mod ending;
 mod exposure;
+mod key_file;
 mod listeners;
 mod port_holder;
 mod readiness;
-mod rooms_key;
 mod signals;
 mod store;
 
@@ -19,15 +19,15 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use tapedeck_actors::{Recorder, RecorderSettings, Rooms};
+use tapedeck_actors::{Recorder, RecorderSettings, Rooms, UploadSettings};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
-use tapedeck_storage::{StoreError, Stores};
+use tapedeck_storage::StoreError;
 
 use crate::config::{Livekit, Settings, rooms};
-use crate::http::{self, Services};
+use crate::http::{self, Services, SignedLinks};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
-use store::OpenStore;
+use store::OpenStores;
 
 /// Handlers only translate, so two threads are enough.
 const WORKERS: usize = 2;
@@ -57,7 +57,7 @@ pub enum ServeError {
     #[error("the rooms' ports or addresses: {0}")]
     Rooms(#[from] rooms::RoomsMistake),
     #[error(transparent)]
-    RoomsKey(#[from] rooms_key::RoomsKeyError),
+    KeyFile(#[from] key_file::KeyFileError),
     #[error(
         "the recorder cannot use the data folder {folder}: {source}; check data.dir (TAPEDECK_DATA_DIR)"
     )]
@@ -85,14 +85,15 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     // Before anything else is touched: a port in use is most often this server, running already.
     let sockets = listeners::bind(&addresses)?;
     let data_dir = data_folder::prepare(&settings.data)?;
-    let OpenStore { store, folder } = store::open(&settings, &data_dir)?;
+    let links_key = key_file::load_or_draw(&data_dir, key_file::LINKS)?;
+    let OpenStores { stores, folder } = store::open(&settings, &data_dir)?;
 
     let credentials = credentials(&settings.livekit, &data_dir)?;
     let livekit = livekit_rooms(&settings.livekit, &credentials)?;
     let recorder = Recorder::launch(
         recorder_settings(&settings, &data_dir, folder, &addresses)?,
         livekit,
-        Stores::new(store.clone()),
+        stores.clone(),
     )
     .await
     .map_err(|source| ServeError::Recorder {
@@ -111,7 +112,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     log::info!(
         "data is in {}, finished recordings go to {}",
         data_dir.display(),
-        store.place()
+        stores.place()
     );
     for address in &addresses {
         log::info!("listening on http://{address}");
@@ -125,6 +126,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         Arc::new(recorder.clone()),
         Arc::new(recorder.library()),
         credentials,
+        SignedLinks::new(&links_key),
         settings,
         data_dir,
     ));
@@ -185,7 +187,7 @@ fn credentials(livekit: &Livekit, data_dir: &Path) -> Result<RoomCredentials, Se
     };
     let own = match livekit.has_well_known_secret() {
         true => Credentials {
-            api_secret: rooms_key::load_or_draw(data_dir)?,
+            api_secret: key_file::load_or_draw(data_dir, key_file::ROOMS)?,
             ..configured.clone()
         },
         false => configured.clone(),
@@ -258,7 +260,11 @@ fn recorder_settings(
         render_lag_ms: recording.render_lag_ms,
         gaps: recording.gaps,
         store_dir,
-        uploads: Default::default(),
+        uploads: UploadSettings {
+            at_once: settings.storage.uploads_at_once,
+            longest_pause: Duration::from_secs(settings.storage.retry_max_s),
+            ..UploadSettings::default()
+        },
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,

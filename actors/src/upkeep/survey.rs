@@ -221,13 +221,14 @@ impl Upkeep {
 
     /// What lies in the data folder itself.
     fn others(&self) -> io::Result<Vec<Orphan>> {
-        const OWN: [&str; 7] = [
+        const OWN: [&str; 8] = [
             "work",
             "run",
             "index",
             "rooms",
             "lock",
             "rooms.key",
+            "links.key",
             ".ready",
         ];
         let mut found = Vec::new();

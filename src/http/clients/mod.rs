@@ -12,6 +12,7 @@ mod start;
 mod stop;
 mod stream;
 mod token;
+mod url;
 mod view;
 
 pub use delete::delete;
@@ -22,3 +23,4 @@ pub use start::start;
 pub use stop::stop;
 pub use stream::stream;
 pub use token::token;
+pub use url::url;

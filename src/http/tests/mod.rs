@@ -7,6 +7,7 @@ mod pages;
 mod recording;
 mod refusals;
 mod streaming;
+mod uploads;
 mod whip;
 mod whip_access;
 
@@ -93,6 +94,7 @@ impl Server {
                 livekit: credentials("secret"),
                 own: credentials(ROOMS_SECRET),
             },
+            SignedLinks::new(&Secret::new("the-key-of-links")),
             self.settings.clone(),
             self.data_dir.path().to_owned(),
         ))

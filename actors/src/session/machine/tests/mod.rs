@@ -354,7 +354,7 @@ fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
     let save = position(&actions, |action| matches!(action, Action::Save(_)));
     let upload = position(
         &actions,
-        |action| matches!(action, Action::Upload(files) if files[0].metadata.name.ends_with("-2.mp4")),
+        |action| matches!(action, Action::Upload(files) if files.last().unwrap().metadata.name.ends_with("-2.mp4")),
     );
     assert!(save < upload);
 

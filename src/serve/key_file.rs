@@ -1,4 +1,5 @@
-//! The secret that tokens for rooms of this server are signed with when none is configured.
+//! Secrets that are drawn once and kept in the data folder: for tokens of this server's rooms, and
+//! for links to recordings.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -7,16 +8,19 @@ use std::path::{Path, PathBuf};
 
 use tapedeck_pipelines::job::Secret;
 
-const NAME: &str = "rooms.key";
+/// Of tokens for rooms of this server, when none is configured.
+pub const ROOMS: &str = "rooms.key";
+/// Of links to recordings.
+pub const LINKS: &str = "links.key";
 /// Random bytes, written in hexadecimal.
 const DRAWN: usize = 32;
 /// What is longer is no key.
 const MOST_READ: u64 = 1_024;
 
-/// There is no key for rooms of this server.
+/// There is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum RoomsKeyError {
-    #[error("the key of this server's rooms, {}, cannot be {action}: {source}", path.display())]
+pub enum KeyFileError {
+    #[error("the key {} cannot be {action}: {source}", path.display())]
     Io {
         path: PathBuf,
         action: &'static str,
@@ -28,16 +32,16 @@ pub enum RoomsKeyError {
     TooShort(PathBuf),
 }
 
-/// The key in the data folder, which is drawn when there is none yet. It is on the disk, readable
+/// The key `name` in the data folder, which is drawn when there is none yet. It is on the disk, readable
 /// by this user only, before it is used: a token must be as good after a restart.
 ///
 /// # Errors
-/// See [`RoomsKeyError`].
-pub fn load_or_draw(data_dir: &Path) -> Result<Secret, RoomsKeyError> {
-    let path = data_dir.join(NAME);
+/// See [`KeyFileError`].
+pub fn load_or_draw(data_dir: &Path, name: &str) -> Result<Secret, KeyFileError> {
+    let path = data_dir.join(name);
     let failed = |action| {
         let path = path.clone();
-        move |source| RoomsKeyError::Io {
+        move |source| KeyFileError::Io {
             path,
             action,
             source,
@@ -50,7 +54,7 @@ pub fn load_or_draw(data_dir: &Path) -> Result<Secret, RoomsKeyError> {
                 .read_to_string(&mut text)
                 .map_err(failed("read"))?;
             match text.trim() {
-                short if short.len() < DRAWN => Err(RoomsKeyError::TooShort(path)),
+                short if short.len() < DRAWN => Err(KeyFileError::TooShort(path)),
                 key => Ok(Secret::new(key)),
             }
         }
@@ -92,23 +96,23 @@ mod tests {
     #[test]
     fn a_key_is_drawn_once_and_kept_for_its_owner() {
         let folder = tempfile::tempdir().unwrap();
-        let drawn = load_or_draw(folder.path()).unwrap();
-        assert_eq!(load_or_draw(folder.path()).unwrap(), drawn);
-        let mode = fs::metadata(folder.path().join(NAME))
+        let drawn = load_or_draw(folder.path(), ROOMS).unwrap();
+        assert_eq!(load_or_draw(folder.path(), ROOMS).unwrap(), drawn);
+        let mode = fs::metadata(folder.path().join(ROOMS))
             .unwrap()
             .permissions();
         assert_eq!(mode.mode() & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
-        assert_ne!(load_or_draw(other.path()).unwrap(), drawn);
+        assert_ne!(load_or_draw(other.path(), ROOMS).unwrap(), drawn);
     }
 
     #[test]
     fn a_damaged_key_is_said_so_and_not_used() {
         let folder = tempfile::tempdir().unwrap();
         for damaged in [&b""[..], b"short\n", &[0xff; 40]] {
-            fs::write(folder.path().join(NAME), damaged).unwrap();
-            let error = load_or_draw(folder.path()).unwrap_err().to_string();
-            assert!(error.contains(NAME), "{error}");
+            fs::write(folder.path().join(ROOMS), damaged).unwrap();
+            let error = load_or_draw(folder.path(), ROOMS).unwrap_err().to_string();
+            assert!(error.contains(ROOMS), "{error}");
         }
     }
 }

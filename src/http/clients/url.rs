@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+use tapedeck_storage::StoreError;
+
+use crate::config::Playback;
+use crate::http::links::path_of;
+use crate::http::refusal::Refusal;
+use crate::http::services::Services;
+
+use super::name::RecordingName;
+
+/// How long a link of the server's own is valid at most, s: as long as somebody may watch.
+const LONGEST_LINK_S: u64 = 6 * 3_600;
+
+/// `GET /recordings/:name/url`: an address at which the recording can be fetched without a key.
+pub async fn url(
+    services: web::Data<Services>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let name = RecordingName::parse(&name)?;
+    let name = name.as_str();
+    let storage = &services.settings.storage;
+    services
+        .store
+        .head(name)
+        .await
+        .map_err(|error| refusal(&error))?;
+    let url = match storage.playback {
+        Playback::Server => path_of(name),
+        Playback::Store => {
+            let valid = Duration::from_secs(storage.url_valid_s);
+            let from_store = services.store.url(name, valid).await;
+            match from_store.map_err(|error| refusal(&error))? {
+                Some(url) => url,
+                None => services
+                    .links
+                    .link(name, storage.url_valid_s.min(LONGEST_LINK_S))
+                    .map_err(|error| failed(&error.to_string()))?,
+            }
+        }
+    };
+    Ok(HttpResponse::Ok().json(json!({ "recordingUrl": url })))
+}
+
+fn refusal(error: &StoreError) -> Refusal {
+    match error {
+        StoreError::NotFound(_) => Refusal::no_such_recording(),
+        error => failed(&error.to_string()),
+    }
+}
+
+fn failed(reason: &str) -> Refusal {
+    log::error!("the address of a recording could not be told: {reason}");
+    Refusal::internal("Error getting recording URL")
+}
