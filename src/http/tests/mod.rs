@@ -23,7 +23,7 @@ use tapedeck_pipelines::job::Secret;
 use crate::config::Settings;
 use crate::livekit::{Credentials, RoomCredentials};
 
-use super::{Access, ClientPaths, OperatorPaths, Services, guard, routes, share};
+use super::{Access, ClientPaths, OperatorPaths, Services, SignedLinks, guard, routes, share};
 use fakes::{FakeRecorder, MemoryStore};
 
 /// What tokens for rooms of the server are signed with.
