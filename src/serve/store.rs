@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tapedeck_actors::SourceKind;
-use tapedeck_storage::{
-    DiskStore, RecordingStore, Stores, open_azure, open_firebase, open_s3,
-};
+use tapedeck_storage::{DiskStore, RecordingStore, Stores, open_azure, open_firebase, open_s3};
 
 use super::{ServeError, data_folder};
 use crate::config::{Settings, StorageKind, storage};
