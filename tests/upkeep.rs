@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use harness::findings::{Findings, grid};
 use harness::publisher::{PublisherOptions, whip};
 use harness::tapedeck::Tapedeck;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivered() {
@@ -17,7 +17,7 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     let started = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 5.0).await;
     let end = tapedeck.position(&started);
-    kill_all(&mut tapedeck);
+    tapedeck.kill_everything();
     drop(publisher);
     let work = tapedeck.work(&started.id);
 
@@ -28,15 +28,15 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     torn.write_all(&[7; 30]).unwrap();
     let checked = run(&tapedeck, &["check", "--json"]);
     assert!(!checked.status.success());
-    assert!(codes(&json(&checked)).contains(&"torn_tail".to_owned()));
+    assert!(codes(&answer(&checked)).contains(&"torn_tail".to_owned()));
     assert!(fs::metadata(&segment).unwrap().len() > whole, "only told");
-    let repaired = json(&run(&tapedeck, &["check", "--json", "--repair"]));
+    let repaired = answer(&run(&tapedeck, &["check", "--json", "--repair"]));
     let torn = finding(&repaired, "torn_tail");
     assert_eq!(torn["repaired"], true, "{repaired}");
     assert!(fs::metadata(&segment).unwrap().len() <= whole);
     fs::write(work.join("manifest.json"), b"{ \"id\": \"EG_").unwrap();
 
-    let list = json(&run(&tapedeck, &["recover", "--list", "--json"]));
+    let list = answer(&run(&tapedeck, &["recover", "--list", "--json"]));
     assert_eq!(
         list["orphans"][0]["recordingId"],
         started.id.as_str(),
@@ -53,7 +53,7 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
 
     let tracks = tapedeck.data().with_file_name("tracks");
     let out = tracks.display().to_string();
-    let exported = json(&run(&tapedeck, &["export", &started.id, "--out", &out]));
+    let exported = answer(&run(&tapedeck, &["export", &started.id, "--out", &out]));
     assert_eq!(exported.as_array().map(Vec::len), Some(2), "{exported}");
     for track in exported.as_array().unwrap() {
         let file = Path::new(track["file"].as_str().expect("a file"));
@@ -94,6 +94,8 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     let ended = tapedeck.wait_for_end(&started.id).await;
     assert_eq!(ended["state"], "complete", "{ended}");
     assert_eq!(ended["roomName"], "studio", "{ended}");
+    assert_eq!(ended["source"], "whip", "{ended}");
+    assert_eq!(ended["warnings"][0]["code"], "adopted", "{ended}");
     let listed = tapedeck.listed(&started.id).await.expect("it is listed");
     let file = tapedeck.file(&listed.name);
     let found = Findings::of(&file, &grid(1));
@@ -101,7 +103,7 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     found.assert_heard(&PublisherOptions::new(0), 1.0, end - 1.0, 1);
     found.assert_seen(0, 1.0, end - 1.0, 1);
     let checked = run(&tapedeck, &["check", "--json"]);
-    assert!(checked.status.success(), "{}", json(&checked));
+    assert!(checked.status.success(), "{}", answer(&checked));
 
     // A bit that flips on the store's disk.
     let mut content = fs::read(&file).unwrap();
@@ -110,7 +112,35 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     fs::write(&file, &content).unwrap();
     let checked = run(&tapedeck, &["check", "--json"]);
     assert!(!checked.status.success());
-    assert_eq!(codes(&json(&checked)), ["object"]);
+    assert_eq!(codes(&answer(&checked)), ["object"]);
+    tapedeck.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_adopted_while_it_runs_goes_on() {
+    let mut tapedeck = Tapedeck::start_alone(&[]).await;
+    let publisher = whip::publish(&tapedeck, "studio", PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording("studio").await;
+    tapedeck.wait_until(&started, 2.0).await;
+    tapedeck.kill();
+    fs::remove_file(tapedeck.work(&started.id).join("manifest.json")).unwrap();
+    let adopted = run(&tapedeck, &["recover", &started.id]);
+    assert!(adopted.status.success(), "{}", error_of(&adopted));
+    tapedeck.run().await;
+    let twice = tapedeck
+        .post("/recordings/start", json!({ "roomName": "studio" }))
+        .await;
+    assert_eq!(twice.status, 409, "{}", twice.body);
+    // A capture that is lost is started again in the room that the log tells.
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGKILL), 1);
+    tapedeck.wait_for_restarts(&started.id, 1, "active").await;
+    let back = tapedeck.position(&started);
+    tapedeck.wait_until(&started, back + 3.0).await;
+    let stopped = tapedeck.stop_recording("studio").await;
+    assert_eq!(stopped.id, started.id);
+    let found = Findings::of(&tapedeck.file(&stopped.name), &grid(1));
+    found.assert_seen(0, back + 1.5, back + 2.5, 1);
+    drop(publisher);
     tapedeck.assert_nothing_left().await;
 }
 
@@ -127,33 +157,35 @@ async fn a_damaged_index_is_moved_aside_and_made_anew() {
     for name in ["db", "conf"] {
         fs::write(index.join(name), vec![0xA5; 100_000]).unwrap();
     }
-    let checked = json(&run(&tapedeck, &["check", "--json"]));
-    assert_eq!(codes(&checked), ["index"], "{checked}");
+    // A server that was killed while it removed a recording leaves a socket.
+    let socket = tapedeck.data().join("run/abcdefghijkl-c.sock");
+    drop(std::os::unix::net::UnixListener::bind(&socket).expect("a socket"));
+    let checked = answer(&run(&tapedeck, &["check", "--json"]));
+    assert_eq!(codes(&checked), ["index", "socket"], "{checked}");
+    assert!(socket.exists(), "only told");
+    let repaired = answer(&run(&tapedeck, &["check", "--json", "--repair"]));
+    for code in ["index", "socket"] {
+        assert_eq!(finding(&repaired, code)["repaired"], true, "{repaired}");
+    }
+    assert!(!socket.exists() && index.with_extension("damaged-1").exists());
+    let checked = run(&tapedeck, &["check", "--json"]);
+    assert!(checked.status.success(), "{}", answer(&checked));
 
+    // A server does the same by itself.
+    for name in ["db", "conf"] {
+        fs::write(index.join(name), vec![0xA5; 100_000]).unwrap();
+    }
     tapedeck.run().await;
     assert!(
-        tapedeck.log().contains("index.damaged-1"),
+        tapedeck.log().contains("index.damaged-2"),
         "{}",
         tapedeck.log()
     );
     let known = tapedeck.get("/v1/recordings").await.body;
     assert_eq!(known["recordings"][0]["id"], started.id.as_str(), "{known}");
-    let list = json(&run(&tapedeck, &["recover", "--list", "--json"]));
+    let list = answer(&run(&tapedeck, &["recover", "--list", "--json"]));
     assert_eq!(list["orphans"][0]["kind"], "index", "{list}");
     tapedeck.assert_nothing_left().await;
-}
-
-/// Kills the server and all that it started.
-fn kill_all(tapedeck: &mut Tapedeck) {
-    tapedeck.kill();
-    for role in ["capture", "render", "rooms"] {
-        for process in tapedeck.children(role) {
-            let killed = Command::new("kill")
-                .args(["-9", &process.to_string()])
-                .status();
-            assert!(killed.is_ok_and(|status| status.success()));
-        }
-    }
 }
 
 fn run(tapedeck: &Tapedeck, arguments: &[&str]) -> Output {
@@ -164,7 +196,7 @@ fn error_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn json(output: &Output) -> Value {
+fn answer(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", error_of(output)))
 }

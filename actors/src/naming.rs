@@ -7,6 +7,8 @@ use tapedeck_pipelines::job::OutputFormat;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::SourceKind;
+
 /// The longest file name that is given, bytes, its extension and a number included. Far enough
 /// under the 255 of file systems for what others add to names.
 const LONGEST_NAME: usize = 200;
@@ -14,6 +16,11 @@ const LONGEST_NAME: usize = 200;
 const ROOM_FOR_NUMBER: usize = 5;
 /// More of a room id is not kept.
 const LONGEST_ROOM_ID: usize = 64;
+
+/// At most one live recording has the same key: a room is recorded once at a time.
+pub fn exclusivity_key(source: SourceKind, room_name: &str) -> String {
+    format!("{}:{room_name}", source.name())
+}
 
 /// Draws the id of a new recording: `EG_` and 12 characters, the shape of LiveKit's egress ids.
 pub fn draw_id() -> String {

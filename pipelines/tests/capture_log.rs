@@ -395,7 +395,8 @@ fn a_resumed_log_keeps_its_time_zero_and_goes_on_behind_its_last_record() {
 #[test]
 fn a_log_is_never_overwritten_and_has_one_writer() {
     let folder = tempfile::tempdir().unwrap();
-    let writer = LogWriter::create(folder.path(), ID, ONE_SEGMENT).unwrap();
+    let mut writer = LogWriter::create(folder.path(), ID, ONE_SEGMENT).unwrap();
+    writer.append(&frame(1, "one")).unwrap();
     assert!(LogWriter::create(folder.path(), ID, ONE_SEGMENT).is_err());
     assert!(LogWriter::resume(folder.path(), ID, ONE_SEGMENT).is_err());
     drop(writer);

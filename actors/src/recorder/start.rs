@@ -27,7 +27,7 @@ impl Recorder {
         let settings = &self.inner.services.settings;
         let deadline = Instant::now() + settings.start_timeout;
         self.check_open()?;
-        let exclusivity_key = format!("{}:{}", request.source.name(), request.room_name);
+        let exclusivity_key = naming::exclusivity_key(request.source, &request.room_name);
         let check = registry::StartCheck {
             request: request.clone(),
             exclusivity_key: exclusivity_key.clone(),

@@ -75,17 +75,15 @@ impl Upkeep {
         let duration_ms = i64::try_from(log.duration_ms).unwrap_or(i64::MAX);
         let ended = !capture_lives || log.end_reason.is_some();
         let name = self.free_name(&log, settings.output.format)?;
+        // Earlier logs do not tell, when only LiveKit had always been there.
+        let source = SourceKind::named(&log.source).unwrap_or(SourceKind::Livekit);
         Ok(Manifest {
             version: MANIFEST_VERSION,
             name,
-            source: SourceKind::named(&log.source)
-                // Of what is not told only LiveKit has always been there.
-                .unwrap_or(SourceKind::Livekit)
-                .name()
-                .into(),
+            source: source.name().into(),
+            exclusivity_key: (!ended).then(|| naming::exclusivity_key(source, &log.room_name)),
             room_name: log.room_name,
             room_id: log.room_id,
-            exclusivity_key: None,
             idempotency_key: None,
             state: match ended {
                 true => RecordingState::Ending,

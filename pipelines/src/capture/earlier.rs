@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use crate::control::EndReason;
-use crate::log::{Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, TrackNumber};
+use crate::log::{
+    Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, TrackNumber, is_begun,
+};
 use crate::sources::Participant;
 
 use super::clock::Moment;
@@ -49,11 +51,10 @@ impl Earlier {
     /// # Errors
     /// The log cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Self>, LogError> {
-        let mut reader = match LogReader::open(folder) {
-            Ok(reader) => reader,
-            Err(LogError::Missing(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        if !is_begun(folder)? {
+            return Ok(None);
+        }
+        let mut reader = LogReader::open(folder)?;
         let beginnings = reader.segment_beginnings()?;
         // Twice as far back each time: a log without checkpoints is read twice at most.
         let mut back = 1;
@@ -226,6 +227,9 @@ mod tests {
     fn finds_who_was_there_and_what_was_open() {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("log");
+        assert_eq!(Earlier::read(&path).expect("readable"), None);
+        // The first writer dies before it wrote a record.
+        drop(LogWriter::create(&path, "EG_abcdefghijkl", LogSettings::default()).expect("log"));
         assert_eq!(Earlier::read(&path).expect("readable"), None);
         let mut writer =
             LogWriter::create(&path, "EG_abcdefghijkl", LogSettings::default()).expect("log");
