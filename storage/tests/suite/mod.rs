@@ -51,6 +51,7 @@ pub async fn run(store: &dyn RecordingStore) {
     refuses_damaged_content(store).await;
     refuses_paths(store).await;
     deletes(store).await;
+    can_be_tried_and_given_up(store).await;
 }
 
 async fn stores_and_reads_back(store: &dyn RecordingStore) {
@@ -213,4 +214,22 @@ async fn deletes(store: &dyn RecordingStore) {
         Err(StoreError::NotFound(_))
     ));
     assert_eq!(store.list().await.unwrap(), []);
+}
+
+async fn can_be_tried_and_given_up(store: &dyn RecordingStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = source(folder.path(), b"film");
+    store.give_up(&path, "d.mp4").await.unwrap();
+    store.probe().await.unwrap();
+    assert_eq!(store.list().await.unwrap(), []);
+
+    let progress = UploadProgress::default();
+    let stored = metadata("d.mp4", b"film");
+    store.put(&path, &stored, &progress).await.unwrap();
+    assert_eq!(progress.bytes(), 4);
+    store.give_up(&path, "d.mp4").await.unwrap();
+    assert_eq!(store.list().await.unwrap(), [stored], "what is stored stays");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 1, "only the source is left beside it");
+    store.delete("d.mp4").await.unwrap();
 }
