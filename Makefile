@@ -13,7 +13,7 @@ help:
 	@echo "make soak     the strict and long tests"
 	@echo "make crash-test N=200   that many processes killed while rooms are recorded"
 	@echo "make check    format, lints, licences, docs"
-	@echo "make bench    what a recording costs on this machine"
+	@echo "make bench    what a recording and its upload cost on this machine"
 
 demo: build
 	exec $(CARGO) run --quiet --release --locked --bin tapedeck -- demo

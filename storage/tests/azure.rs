@@ -47,14 +47,14 @@ async fn a_large_file_goes_on_where_it_was() {
     );
     store.put(&path, &metadata, &progress).await.unwrap_err();
     let sent = progress.bytes();
-    assert!(sent >= 4 << 20 && sent < 20 << 20, "{sent}");
+    assert!((8 << 20..20 << 20).contains(&sent), "{sent}");
     proxy.heal();
     let store = open_azure(&through).unwrap();
     // Only what is missing is sent: a part and the end of the file, or less.
     let stored = store.put(&path, &metadata, &progress).await.unwrap();
     assert_eq!(stored.size, film.len() as u64);
     assert_eq!(progress.bytes(), film.len() as u64);
-    assert_eq!(store.list().await.unwrap(), [metadata.clone()]);
+    assert_eq!(store.list().await.unwrap(), [metadata]);
     let other = vec![7u8; film.len()];
     std::fs::write(&path, &other).unwrap();
     let refused = store

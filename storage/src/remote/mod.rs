@@ -47,6 +47,8 @@ use crate::{
 
 /// Metadata objects that are read at the same time for a list.
 const READS_AT_ONCE: usize = 16;
+/// What is larger is no metadata, whoever put it there, bytes.
+const LARGEST_METADATA: u64 = 4 << 20;
 /// A folder in which nothing is.
 const NOTHING: &str = ".nothing";
 /// What a probe writes.
@@ -252,8 +254,10 @@ impl<B: Backend> RemoteStore<B> {
         let folder = self.key_prefix(METADATA_FOLDER);
         let found = self.backend.list(&folder).await;
         let found = found.map_err(|error| self.place.error("list", "metadata", error))?;
+        let is_metadata = |object: &Listed| object.size <= LARGEST_METADATA;
         let validator = |object: Listed| (format!("{folder}{}", object.name), object.etag);
-        Ok(found.into_iter().map(validator).collect())
+        let found = found.into_iter().filter(is_metadata);
+        Ok(found.map(validator).collect())
     }
 
     async fn metadata(

@@ -109,6 +109,14 @@ impl Server {
         }
     }
 
+    /// Makes another bucket.
+    ///
+    /// # Panics
+    /// It cannot be made.
+    pub fn make_bucket(&self, name: &str) {
+        std::fs::create_dir(self.folder.path().join(name)).unwrap();
+    }
+
     /// The folder that is the bucket.
     pub fn bucket(&self) -> PathBuf {
         self.folder.path().join(BUCKET)

@@ -174,6 +174,22 @@ async fn what_was_never_stored_is_never_told_as_stored() {
 }
 
 #[tokio::test]
+async fn a_list_bridges_short_troubles() {
+    let server = Server::start().await;
+    let proxy = FaultProxy::start(&server.settings().endpoint);
+    let store = open_s3(&S3Settings {
+        endpoint: proxy.endpoint(),
+        ..server.settings()
+    })
+    .unwrap();
+    proxy.spoil(Rule::always(&["GET"], Fault::Answer(503, "SlowDown")).times(2));
+    assert_eq!(store.list().await.unwrap(), []);
+    proxy.spoil(Rule::always(&["GET"], Fault::CutAnswer(30)).times(1));
+    assert_eq!(store.list().await.unwrap(), []);
+    assert_eq!(proxy.heal(), 3);
+}
+
+#[tokio::test]
 async fn an_answer_that_is_cut_is_no_end_of_the_recording() {
     let server = Server::start().await;
     let proxy = FaultProxy::start(&server.settings().endpoint);

@@ -228,7 +228,11 @@ async fn can_be_tried_and_given_up(store: &dyn RecordingStore) {
     store.put(&path, &stored, &progress).await.unwrap();
     assert_eq!(progress.bytes(), 4);
     store.give_up(&path, "d.mp4").await.unwrap();
-    assert_eq!(store.list().await.unwrap(), [stored], "what is stored stays");
+    assert_eq!(
+        store.list().await.unwrap(),
+        [stored],
+        "what is stored stays"
+    );
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 1, "only the source is left beside it");
     store.delete("d.mp4").await.unwrap();

@@ -9,7 +9,7 @@ use object_store::client::{HttpClient, HttpRequestBody};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
 use object_store::signer::{SignedUrlOptions, Signer};
-use object_store::{Attributes, GetOptions, ObjectStore, PutMultipartOptions, Result};
+use object_store::{Attributes, Error, GetOptions, ObjectStore, PutMultipartOptions, Result};
 
 use super::lists::{self, Marker};
 use crate::remote::backend::{Backend, Checksum, Listed, Unfinished};
@@ -18,6 +18,8 @@ use crate::remote::watched::AnswerHeaders;
 
 /// How long a signature for a request of our own holds.
 const SIGNATURE_VALID: Duration = Duration::from_secs(300);
+/// How long is waited until such a request is sent again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(800)];
 
 /// Clients of one bucket, which differ in what they ask along with each request.
 pub struct Clients {
@@ -41,8 +43,18 @@ impl S3 {
         Self(clients)
     }
 
-    /// The answer to a request about the bucket itself.
+    /// The answer to a request about the bucket itself. Short troubles are bridged.
     async fn ask(&self, query: &[(&str, &str)]) -> Result<String> {
+        for pause in PAUSES {
+            match self.ask_once(query).await {
+                Err(Error::Generic { .. }) => tokio::time::sleep(pause).await,
+                result => return result,
+            }
+        }
+        self.ask_once(query).await
+    }
+
+    async fn ask_once(&self, query: &[(&str, &str)]) -> Result<String> {
         let options = SignedUrlOptions::default().with_query(query.iter().copied());
         let bucket = ObjectPath::default();
         let client = &self.0.plain;
