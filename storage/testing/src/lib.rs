@@ -3,7 +3,10 @@
 
 pub mod azurite;
 pub mod faults;
+pub mod firebase;
+pub mod firestore;
 pub mod moto;
+pub mod stand_in;
 pub mod versitygw;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
+use storage_testing::stand_in::{Answer, Request, Response, StandIn};
 use tapedeck_storage::FirebaseSettings;
 
 use crate::BUCKET;
-use crate::stand_in::{Answer, Request, Response, StandIn};
 
 /// What all tokens begin with; no error may hold it.
 pub const TOKEN: &str = "token-of-the-test";

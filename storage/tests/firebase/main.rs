@@ -5,10 +5,8 @@
 mod suite;
 
 mod account;
-mod firestore;
+mod kills;
 mod proxy;
-mod servers;
-mod stand_in;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -16,13 +14,14 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use serde_json::{Value, json};
+use storage_testing::firebase as servers;
+use storage_testing::firestore::Collection;
 use tapedeck_storage::{
     FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, RecordingMetadata,
     RecordingStore, StoreError, UploadProgress, open_firebase,
 };
 
 use crate::account::Accounts;
-use crate::firestore::Collection;
 
 const BUCKET: &str = "demo.appspot.com";
 const NAME: &str = "group1_alice_bob_2026-02-03T12-00-00.wav";

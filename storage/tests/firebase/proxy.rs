@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
+use storage_testing::stand_in::{Answer, Request, Response, StandIn};
+
 use crate::http;
-use crate::stand_in::{Answer, Request, Response, StandIn, forward};
 
 /// What happens to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,4 +69,29 @@ impl Proxy {
     pub fn passed(&self) -> Vec<Request> {
         self.passed.lock().unwrap().clone()
     }
+}
+
+/// Hands a request on to the service at `address`.
+async fn forward(http: &reqwest::Client, address: &str, request: Request) -> Option<Response> {
+    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap();
+    let mut forwarded = http.request(method, format!("{address}{}", request.target));
+    for (name, value) in &request.headers {
+        if !["content-length", "connection"].contains(&name.as_str()) {
+            forwarded = forwarded.header(name, value);
+        }
+    }
+    let response = forwarded.body(request.body).send().await.ok()?;
+    let status = response.status().as_u16();
+    let kept = |name: &str| !["content-length", "transfer-encoding", "connection"].contains(&name);
+    let headers = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| kept(name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    Some(Response {
+        status,
+        headers,
+        body: response.bytes().await.ok()?.to_vec(),
+    })
 }

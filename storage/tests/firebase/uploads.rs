@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use storage_testing::firestore::Collection;
+use storage_testing::stand_in::{Request, StandIn};
 use tapedeck_storage::{FirebaseSettings, RecordingStore, StoreError, UploadProgress};
 
 use crate::account::{Accounts, TOKEN};
-use crate::firestore::Collection;
 use crate::proxy::{Fate, Proxy};
-use crate::stand_in::{Request, StandIn};
 use crate::{BUCKET, content, emulated, file, open, servers, suite, unwatched};
 
 /// More than one piece of an upload.
@@ -34,27 +34,34 @@ struct Place {
 
 async fn places() -> [Place; 2] {
     let firestore = || async { Collection::default().serve().await };
-    let storage = servers::firebase_storage().await;
-    let proxy = Proxy::start(format!("http://{}", storage.host)).await;
-    let documents = firestore().await;
-    let firebase = Place {
-        settings: emulated(proxy.address(), &documents.address),
-        proxy,
-        storage,
-        accounts: None,
-        _firestore: documents,
+    let firebase = async {
+        let storage = servers::firebase_storage().await;
+        let proxy = Proxy::start(format!("http://{}", storage.host)).await;
+        let documents = firestore().await;
+        Place {
+            settings: emulated(proxy.address(), &documents.address),
+            proxy,
+            storage,
+            accounts: None,
+            _firestore: documents,
+        }
     };
+    let (firebase, google) = tokio::join!(firebase, google());
+    [firebase, google]
+}
+
+async fn google() -> Place {
     let storage = servers::google_storage(BUCKET).await;
     let proxy = Proxy::start(format!("http://{}", storage.host)).await;
-    let (accounts, documents) = (Accounts::serve().await, firestore().await);
-    let google = Place {
+    let accounts = Accounts::serve().await;
+    let documents = Collection::default().serve().await;
+    Place {
         settings: accounts.project(proxy.address(), &documents.address),
         proxy,
         storage,
         accounts: Some(accounts),
         _firestore: documents,
-    };
-    [firebase, google]
+    }
 }
 
 /// Whether a request carries a piece of a recording.
@@ -185,7 +192,7 @@ async fn what_is_given_up_is_cancelled_and_forgotten() {
 
 #[tokio::test]
 async fn nothing_is_stored_over_what_is_there() {
-    let [_, google] = places().await;
+    let google = google().await;
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), b"film");
     let store = open(&google.settings);
@@ -210,7 +217,7 @@ async fn nothing_is_stored_over_what_is_there() {
 
 #[tokio::test]
 async fn what_somebody_has_to_change_is_told_and_then_it_goes_on() {
-    let [_, google] = places().await;
+    let google = google().await;
     let accounts = google.accounts.as_ref().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = file(folder.path(), b"film");

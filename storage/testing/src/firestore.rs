@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::stand_in::{Answer, Request, Response, StandIn};
 
+/// The collection `recordings` of the project `demo`.
 #[derive(Clone, Default)]
 pub struct Collection {
     /// Fields by id.
@@ -18,6 +19,7 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// Serves it until what is returned ends.
     pub async fn serve(&self) -> StandIn {
         let collection = self.clone();
         StandIn::start(move |request| {

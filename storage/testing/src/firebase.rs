@@ -1,11 +1,11 @@
-//! The real servers, each in a process of its own that ends with the test's.
+//! Servers of Firebase and Google Cloud Storage, each in a process of its own that ends with ours.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use storage_testing::cache_dir;
+use crate::cache_dir;
 
 /// A server that ends when this value or this process does.
 pub struct Server {
@@ -38,10 +38,16 @@ impl Server {
     }
 
     /// Ends it at once, and starts it again.
+    ///
+    /// # Panics
+    /// It does not start.
     pub async fn restart(&mut self) {
         self.kill();
         let mut command = (self.command)(self.port);
-        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         self.child = Some(command.spawn().expect("the server runs"));
         for _ in 0..1_500 {
             if TcpStream::connect(&self.host).is_ok() {
@@ -75,6 +81,9 @@ impl Drop for Server {
 }
 
 /// Firebase's storage emulator: `/v0/…`, and the JSON protocol but for uploads.
+///
+/// # Panics
+/// It is not installed, or does not start.
 pub async fn firebase_storage() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let (place, modules) = (
@@ -85,7 +94,7 @@ pub async fn firebase_storage() -> Server {
         modules.join("firebase-tools").exists(),
         "firebase-tools is missing: run scripts/test-dependencies"
     );
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/firebase/emulator.js");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("firebase-emulator.js");
     Server::start(Some(folder), move |port| {
         let mut command = Command::new("node");
         command
@@ -99,6 +108,9 @@ pub async fn firebase_storage() -> Server {
 }
 
 /// gcp-storage-emulator: the JSON protocol with its uploads. It knows no preconditions.
+///
+/// # Panics
+/// It is not installed, or does not start.
 pub async fn google_storage(bucket: &str) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().to_owned();
@@ -121,6 +133,9 @@ pub async fn google_storage(bucket: &str) -> Server {
 }
 
 /// Google's Firestore emulator, where this machine has it: it comes with the Cloud SDK only.
+///
+/// # Panics
+/// It does not start.
 pub async fn firestore() -> Option<Server> {
     let Some(archive) = firestore_archive() else {
         println!("skipped: no cloud-firestore-emulator.jar (Google Cloud SDK) or no java");
@@ -132,8 +147,7 @@ pub async fn firestore() -> Option<Server> {
             .arg("-cp")
             .arg(&archive)
             .arg("com.google.cloud.datastore.emulator.firestore.CloudFirestore")
-            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
-            .stderr(Stdio::null());
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()]);
         command
     });
     Some(server.await)

@@ -8,6 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+/// What a client asks.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
@@ -18,6 +19,7 @@ pub struct Request {
     pub body: Vec<u8>,
 }
 
+/// What it is answered.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub status: u16,
@@ -26,6 +28,7 @@ pub struct Response {
 }
 
 impl Response {
+    /// Nothing but a status.
     pub fn status(status: u16) -> Self {
         Self {
             status,
@@ -34,6 +37,7 @@ impl Response {
         }
     }
 
+    /// A status and a body.
     pub fn json(status: u16, body: serde_json::Value) -> Self {
         Self {
             body: body.to_string().into_bytes(),
@@ -41,6 +45,7 @@ impl Response {
         }
     }
 
+    /// With a header.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -52,12 +57,16 @@ pub type Answer = Pin<Box<dyn Future<Output = Option<Response>> + Send>>;
 
 /// Ends with its value.
 pub struct StandIn {
+    /// Scheme, host and port.
     pub address: String,
     task: JoinHandle<()>,
 }
 
 impl StandIn {
     /// Answers each request as `answer` says.
+    ///
+    /// # Panics
+    /// No port is free.
     pub async fn start(answer: impl Fn(Request) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -128,29 +137,4 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Reque
         headers,
         body,
     }))
-}
-
-/// Hands a request on to the service at `address`.
-pub async fn forward(http: &reqwest::Client, address: &str, request: Request) -> Option<Response> {
-    let method = reqwest::Method::from_bytes(request.method.as_bytes()).unwrap();
-    let mut forwarded = http.request(method, format!("{address}{}", request.target));
-    for (name, value) in &request.headers {
-        if !["content-length", "connection"].contains(&name.as_str()) {
-            forwarded = forwarded.header(name, value);
-        }
-    }
-    let response = forwarded.body(request.body).send().await.ok()?;
-    let status = response.status().as_u16();
-    let kept = |name: &str| !["content-length", "transfer-encoding", "connection"].contains(&name);
-    let headers = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| kept(name.as_str()))
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
-        .collect();
-    Some(Response {
-        status,
-        headers,
-        body: response.bytes().await.ok()?.to_vec(),
-    })
 }
