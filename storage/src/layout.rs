@@ -34,7 +34,7 @@ pub fn metadata_name(name: &str) -> String {
     )
 }
 
-/// What browsers are told.
+/// What browsers are told of a file with this name.
 pub fn content_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("mp4") => "video/mp4",
@@ -63,7 +63,7 @@ pub fn stored_object(object: &ObjectMeta) -> StoredObject {
 /// What the name of a recording without metadata tells, and its object (bytes, Unix ms); none for
 /// what is no recording.
 pub fn from_name(name: &str, size: u64, modified_at: i64) -> Option<RecordingMetadata> {
-    if !name.ends_with(".mp4") {
+    if ![".mp4", ".wav"].iter().any(|end| name.ends_with(end)) {
         return None;
     }
     let parts = parse_file_name(name);

@@ -27,6 +27,7 @@ pub use firebase::{
     AccountError, FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, open_firebase,
 };
 pub use hash::of_file as file_digest;
+pub use layout::content_type;
 pub use names::{FileNameParts, parse_file_name};
 pub use remote::{Azure, AzureSettings, RemoteStore, S3, S3Settings, open_azure, open_s3};
 pub use set::{Listing, Stores};

@@ -69,6 +69,15 @@ impl RenderControl {
         true
     }
 
+    #[cfg(test)]
+    pub(super) fn die_if_wanted(&self, position_ns: u64) {
+        let dies_at_ns = self.dies_at_ns.load(Ordering::SeqCst);
+        assert!(
+            dies_at_ns == 0 || position_ns < dies_at_ns,
+            "the render dies at {position_ns} ns"
+        );
+    }
+
     fn lock(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

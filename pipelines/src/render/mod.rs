@@ -8,9 +8,11 @@ pub mod export;
 pub mod labels;
 pub mod mp4;
 
+mod audio_only;
 mod control;
 mod decode;
 mod follower;
+mod hearing;
 mod leaps;
 mod output;
 mod picture;
@@ -19,12 +21,14 @@ mod room;
 mod seam;
 mod session;
 mod sound;
+mod sound_session;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod warnings;
+mod wav;
 
 pub use control::RenderControl;
 pub use process::run_job;
@@ -35,8 +39,9 @@ use std::time::Duration;
 use gstreamer as gst;
 
 use crate::control::{OutputFile, RenderState};
-use crate::job::RenderJob;
+use crate::job::{OutputFormat, RenderJob};
 use crate::log::LogError;
+use output::Identity;
 
 /// Media are not placed earlier than this before their arrival, ns: what the log tells of a
 /// track's clock must be known by then.
@@ -127,8 +132,23 @@ fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile
     if let Some(parent) = job.output.parent() {
         make_folder(parent)?;
     }
+    match job.settings.format {
+        OutputFormat::Mp4 => render_mp4(job, control, &folder),
+        OutputFormat::Wav => wav::render(job, control, &folder, wav::MOST_SAMPLES),
+    }
+}
+
+fn render_mp4(
+    job: &RenderJob,
+    control: &RenderControl,
+    folder: &Path,
+) -> Result<OutputFile, RenderError> {
     let fragmented = folder.join("part.mp4");
-    session::make(job, control, &fragmented)?;
+    if job.settings.audio_only {
+        audio_only::make(job, control, &fragmented)?;
+    } else {
+        session::make(job, control, &fragmented)?;
+    }
     let summary = mp4::finalise(&fragmented, &job.output)?;
     tapedeck_failpoints::reached("finalise.done");
     // It can be rendered again, and the finished file takes as much space.
@@ -140,15 +160,26 @@ fn render_to_file(job: &RenderJob, control: &RenderControl) -> Result<OutputFile
         path: job.output.clone(),
         size_bytes: summary.size,
         duration_ms: milliseconds(summary.duration),
-        sha256: summary
-            .sha256
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: hexadecimal(&summary.sha256),
         width: summary.width,
         height: summary.height,
         suffix: String::new(),
     })
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Everything that a file depends on.
+fn identity(job: &RenderJob, (recording, started_wall_ns): (&str, i64)) -> Identity {
+    Identity::from_text(&format!(
+        "{} {recording} {started_wall_ns} {:?} {:?} {}",
+        env!("CARGO_PKG_VERSION"),
+        job.settings,
+        job.gaps,
+        job.lag_ms
+    ))
 }
 
 fn make_folder(path: &Path) -> Result<(), RenderError> {

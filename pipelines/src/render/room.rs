@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::decode::{Suspects, is_supported};
 use super::picture::{Picture, VideoTrack};
-use super::sound::AudioTrack;
+use super::sound::{AudioTrack, Quality};
 use super::timeline::{Arrival, ParticipantClock, Placing, Scene, Stretches};
 use crate::log::{Body, Frame, LogEvent, Record, TrackInfo, TrackKind, TrackNumber};
 
@@ -14,6 +14,9 @@ pub struct Room {
     clocks: HashMap<String, ParticipantClock>,
     stretches: Stretches,
     suspects: Suspects,
+    quality: Quality,
+    /// Pictures are of no use: they are passed over.
+    sound_only: bool,
     pub video: BTreeMap<TrackNumber, VideoTrack>,
     pub audio: BTreeMap<TrackNumber, AudioTrack>,
     owners: HashMap<TrackNumber, String>,
@@ -30,6 +33,16 @@ impl Room {
     pub fn new(suspects: Suspects) -> Self {
         Self {
             suspects,
+            ..Self::default()
+        }
+    }
+
+    /// Likewise, but nobody looks at it.
+    pub fn to_be_heard(suspects: Suspects, quality: Quality) -> Self {
+        Self {
+            suspects,
+            quality,
+            sound_only: true,
             ..Self::default()
         }
     }
@@ -177,7 +190,8 @@ impl Room {
     }
 
     fn add(&mut self, info: &TrackInfo, mixed: u64) -> Option<TrackInfo> {
-        if self.owners.contains_key(&info.track) {
+        let passed_over = self.sound_only && info.kind == TrackKind::Video;
+        if passed_over || self.owners.contains_key(&info.track) {
             return None;
         }
         if !is_supported(info.codec) {
@@ -196,8 +210,10 @@ impl Room {
                 self.video.insert(info.track, VideoTrack::new(info.clone()));
             }
             TrackKind::Audio => {
-                self.audio
-                    .insert(info.track, AudioTrack::new(info.clone(), mixed));
+                self.audio.insert(
+                    info.track,
+                    AudioTrack::new(info.clone(), self.quality, mixed),
+                );
             }
         }
         None

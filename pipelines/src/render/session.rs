@@ -3,14 +3,15 @@ use std::time::Duration;
 
 use super::decode::{DecodeError, DecodeWorker, Hands, Suspects, Task};
 use super::follower::Follower;
-use super::output::{Encoder, Identity, OutputError, Target, verified};
+use super::hearing::{decode, pass_over};
+use super::output::{Encoder, OutputError, Target, verified};
 use super::picture::{Compositor, VideoTrack};
 use super::room::Room;
 use super::seam::Seam;
-use super::sound::{LOOKAHEAD, Limiter, RATE, Stereo};
+use super::sound::{Limiter, Quality, RATE, Stereo};
 use super::timeline::{Placing, Rhythm, SLOTS_PER_PICTURE};
-use super::warnings::{warn_decoder, warn_left_out, warn_too_large, warn_unsupported};
-use super::{RenderControl, RenderError};
+use super::warnings::{warn_damage, warn_decoder, warn_left_out, warn_too_large, warn_unsupported};
+use super::{RenderControl, RenderError, identity};
 use crate::control::RenderState;
 use crate::job::RenderJob;
 
@@ -22,6 +23,9 @@ const DECODER_PATIENCE: Duration = Duration::from_secs(20);
 /// How long before the place where a render goes on sound is decoded and mixed, so that decoders
 /// and limiter are in the state in which they would be, samples.
 const SOUND_APPROACH: u64 = 2 * RATE;
+
+/// Samples by which the mix has to be ahead of what is encoded.
+const LOOKAHEAD: u64 = Limiter::lookahead(Quality::Full);
 
 /// Makes the fragmented file, going on from what an earlier render left of it if that fits.
 ///
@@ -107,7 +111,7 @@ impl<'a> Session<'a> {
                 identity: &identity,
             },
         };
-        let encoder = Encoder::new(&job.settings, compositor.canvas(), target)?;
+        let encoder = Encoder::new(&job.settings, Some(compositor.canvas()), target)?;
         Ok(Some(Self {
             job,
             control,
@@ -118,7 +122,7 @@ impl<'a> Session<'a> {
             seam,
             worker: DecodeWorker::new(DECODER_PATIENCE, Hands::new(&hands)),
             rhythm,
-            limiter: Limiter::default(),
+            limiter: Limiter::new(Quality::Full),
             mixed: 0,
             rearranged: false,
             encoded: None,
@@ -157,7 +161,7 @@ impl<'a> Session<'a> {
             }
             self.picture(slot, last)?;
             #[cfg(test)]
-            self.die_if_wanted(next);
+            self.control.die_if_wanted(next);
             self.tell(next);
             if last.is_some() {
                 if self.passes_over(slot) {
@@ -166,19 +170,8 @@ impl<'a> Session<'a> {
                 break;
             }
         }
-        self.encoder
-            .finish(self.mixed.saturating_sub(LOOKAHEAD as u64))?;
+        self.encoder.finish(self.mixed.saturating_sub(LOOKAHEAD))?;
         Ok(())
-    }
-
-    #[cfg(test)]
-    fn die_if_wanted(&self, position_ns: u64) {
-        use std::sync::atomic::Ordering;
-        let dies_at_ns = self.control.dies_at_ns.load(Ordering::SeqCst);
-        assert!(
-            dies_at_ns == 0 || position_ns < dies_at_ns,
-            "the render dies at {position_ns} ns"
-        );
     }
 
     /// Reads the log to as far beyond `time_ns` as the render stays behind.
@@ -190,66 +183,31 @@ impl<'a> Session<'a> {
                 warn_unsupported(control, &info);
             }
         })?;
-        if let Some(damage) = self.follower.damage().first() {
-            let detail = format!(
-                "a part of the capture log could not be read, first {} bytes at {} of {}",
-                damage.length,
-                damage.offset,
-                damage.segment.display()
-            );
-            self.control.warn("log_damaged", "", detail);
-        }
+        warn_damage(self.control, self.follower.damage());
         Ok(())
     }
 
     /// Decodes, mixes and encodes sound up to a point of recording time.
     fn sound(&mut self, until_ns: u64) -> Result<(), RenderError> {
-        let until = samples(until_ns) + LOOKAHEAD as u64;
+        let until = samples(until_ns) + LOOKAHEAD;
         let Some(count) = until.checked_sub(self.mixed).filter(|&count| count > 0) else {
             return Ok(());
         };
         let wanted_from = self.seam.as_ref().map(|_| self.encoder.first_sample());
         if wanted_from.is_some_and(|wanted| until + SOUND_APPROACH < wanted) {
-            let mut nothing: Vec<Stereo> = vec![[0.0; 2]; count as usize];
-            let control = self.control;
-            self.room.each_audio(|_, track, placing| {
-                track.skip(until, placing);
-                let left_out = track.take_left_out();
-                warn_left_out(control, track.info(), left_out);
-                track.mix_into(&mut nothing);
-            });
-            self.room.forget_ended();
+            pass_over(&mut self.room, self.control, until, count);
             self.mixed = until;
             return Ok(());
         }
-        let (mut tasks, mut numbers) = (Vec::new(), Vec::new());
-        let control = self.control;
-        self.room.each_audio(|number, track, placing| {
-            match track.due(until, placing) {
-                Ok(task) => {
-                    numbers.extend(task.iter().map(|_| number));
-                    tasks.extend(task);
-                }
-                Err(error) => warn_decoder(control, track.info(), &error),
-            }
-            let left_out = track.take_left_out();
-            warn_left_out(control, track.info(), left_out);
-        });
-        for (number, outcome) in numbers.into_iter().zip(self.worker.run(tasks)) {
-            if let Some(track) = self.room.audio.get_mut(&number)
-                && let Some(error) = track.decoded(outcome)
-            {
-                warn_decoder(self.control, track.info(), &error);
-            }
-        }
+        decode(&mut self.room, &mut self.worker, self.control, until);
         let mut mix: Vec<Stereo> = vec![[0.0; 2]; count as usize];
         for track in self.room.audio.values_mut() {
             track.mix_into(&mut mix);
         }
         self.room.forget_ended();
         self.limiter.process(&mut mix);
-        let early = (LOOKAHEAD as u64).saturating_sub(self.mixed).min(count);
-        let position = (self.mixed + early).saturating_sub(LOOKAHEAD as u64);
+        let early = LOOKAHEAD.saturating_sub(self.mixed).min(count);
+        let position = (self.mixed + early).saturating_sub(LOOKAHEAD);
         self.mixed = until;
         Ok(self.encoder.sound(position, &mix[early as usize..])?)
     }
@@ -389,15 +347,4 @@ impl<'a> Session<'a> {
 
 fn samples(time_ns: u64) -> u64 {
     (u128::from(time_ns) * u128::from(RATE) / 1_000_000_000) as u64
-}
-
-/// Everything that the file depends on.
-fn identity(job: &RenderJob, (recording, started_wall_ns): (&str, i64)) -> Identity {
-    Identity::from_text(&format!(
-        "{} {recording} {started_wall_ns} {:?} {:?} {}",
-        env!("CARGO_PKG_VERSION"),
-        job.settings,
-        job.gaps,
-        job.lag_ms
-    ))
 }

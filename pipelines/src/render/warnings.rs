@@ -2,7 +2,7 @@
 
 use super::RenderControl;
 use super::decode::DecodeError;
-use crate::log::{TrackInfo, TrackKind};
+use crate::log::{Damage, TrackInfo, TrackKind};
 
 /// A picture was too large to be decoded: its width and height.
 pub fn warn_too_large(control: &RenderControl, info: &TrackInfo, size: Option<(u32, u32)>) {
@@ -26,6 +26,19 @@ pub fn warn_left_out(control: &RenderControl, info: &TrackInfo, from_ns: Option<
             from_ns as f64 / 1e9
         );
         control.warn("track_left_out", &info.id, message);
+    }
+}
+
+/// Parts of the log cannot be read.
+pub fn warn_damage(control: &RenderControl, damage: &[Damage]) {
+    if let Some(damage) = damage.first() {
+        let detail = format!(
+            "a part of the capture log could not be read, first {} bytes at {} of {}",
+            damage.length,
+            damage.offset,
+            damage.segment.display()
+        );
+        control.warn("log_damaged", "", detail);
     }
 }
 

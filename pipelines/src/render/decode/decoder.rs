@@ -5,6 +5,7 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 
 use crate::log::Codec;
+use crate::render::sound::Quality;
 
 /// What a decoder is fed with.
 #[derive(Clone, Debug)]
@@ -36,7 +37,7 @@ struct Recipe {
 
 /// One thread per decoder: pushing returns when the frame is decoded. The libav decoder waits for
 /// reordered frames unless it is told to be lenient; real-time senders never reorder.
-fn recipe(codec: Codec) -> Option<Recipe> {
+fn recipe(codec: Codec, quality: Quality) -> Option<Recipe> {
     match codec {
         Codec::Vp8 => Some(Recipe {
             caps: "video/x-vp8",
@@ -49,6 +50,11 @@ fn recipe(codec: Codec) -> Option<Recipe> {
                 "openh264dec qos=false",
             ],
         }),
+        // One channel is asked for on both sides, or the decoder gives the left one.
+        Codec::Opus if quality == Quality::Speech => Some(Recipe {
+            caps: "audio/x-opus,channel-mapping-family=0,channels=1,rate=48000",
+            elements: &["opusdec plc=true ! capsfilter caps=audio/x-raw,rate=16000,channels=1"],
+        }),
         Codec::Opus => Some(Recipe {
             caps: "audio/x-opus,channel-mapping-family=0,channels=2,rate=48000",
             elements: &["opusdec plc=true"],
@@ -59,7 +65,7 @@ fn recipe(codec: Codec) -> Option<Recipe> {
 
 /// Whether there is a way to decode a codec at all.
 pub fn is_supported(codec: Codec) -> bool {
-    recipe(codec).is_some()
+    recipe(codec, Quality::Full).is_some()
 }
 
 /// A frame that no decoder survives.
@@ -92,8 +98,20 @@ impl Decoder {
     /// [`DecodeError::Unsupported`] for a codec without a decoder, naming the plugins that have
     /// one.
     pub fn new(codec: Codec) -> Result<Self, DecodeError> {
+        Self::of(codec, Quality::Full)
+    }
+
+    /// A decoder for sound of a quality, 16 bits per sample.
+    ///
+    /// # Errors
+    /// As [`Decoder::new`].
+    pub fn for_sound(codec: Codec, quality: Quality) -> Result<Self, DecodeError> {
+        Self::of(codec, quality)
+    }
+
+    fn of(codec: Codec, quality: Quality) -> Result<Self, DecodeError> {
         let unsupported = |detail: &str| DecodeError::Unsupported(detail.into());
-        let recipe = recipe(codec).ok_or_else(|| {
+        let recipe = recipe(codec, quality).ok_or_else(|| {
             unsupported(&format!("{codec:?} video is not decoded by this version"))
         })?;
         let element = recipe

@@ -12,7 +12,7 @@ use super::{Mp4Error, TrackKind};
 /// Each fragment holds one track, so that the last ones of both are within a few.
 const CANDIDATES: usize = 16;
 
-/// Up to where a fragmented file of one video and one audio track is kept.
+/// Up to where a fragmented file of one audio track and at most one video track is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResumePoint {
     /// The file is kept up to here, bytes.
@@ -22,7 +22,7 @@ pub struct ResumePoint {
     pub shift: Shift,
     /// Where the sound ends, ticks and ticks per second.
     pub sound_end: (u64, u32),
-    /// Where the picture ends, ticks and ticks per second.
+    /// Where the picture ends, ticks and ticks per second; 0 without a picture.
     pub picture_end: (u64, u32),
     /// When each picture begins, ticks.
     pub pictures: Vec<u64>,
@@ -39,8 +39,8 @@ struct Boundary {
 }
 
 /// The last place within the first `length` bytes of a file behind a complete fragment where the
-/// sound is not ahead of the picture by more than `lead_ns` and the picture ends before
-/// `before_ns`. `None` if there is no such place.
+/// sound is not ahead of the picture, if there is one, by more than `lead_ns` and ends before
+/// `before_ns`, as the picture does. `None` if there is no such place.
 ///
 /// # Errors
 /// The file cannot be read, or its header is damaged.
@@ -53,7 +53,8 @@ pub fn resume_point(
 ) -> Result<Option<ResumePoint>, Mp4Error> {
     let mut scan = Scan::open(file, length).map_err(|error| error_of(path, error))?;
     let of_kind = |kind| scan.tracks.iter().position(|track| track.kind == kind);
-    let (Some(video), Some(audio)) = (of_kind(TrackKind::Video), of_kind(TrackKind::Audio)) else {
+    let video = of_kind(TrackKind::Video);
+    let Some(audio) = of_kind(TrackKind::Audio) else {
         return Ok(None);
     };
     let mut pictures = Vec::new();
@@ -65,7 +66,7 @@ pub fn resume_point(
     };
     while let Some(runs) = next(&mut scan)? {
         for run in runs {
-            let end = if run.track == video {
+            let end = if Some(run.track) == video {
                 &mut present.picture_end
             } else if run.track == audio {
                 &mut present.sound_end
@@ -74,7 +75,7 @@ pub fn resume_point(
             };
             *end = run.decode_time.unwrap_or(*end);
             for sample in &run.samples {
-                if run.track == video {
+                if Some(run.track) == video {
                     pictures.push(*end);
                 }
                 *end += u64::from(sample.duration);
@@ -88,14 +89,19 @@ pub fn resume_point(
             boundaries.pop_front();
         }
     }
-    let (video, audio) = (&scan.tracks[video], &scan.tracks[audio]);
+    let (video, audio) = (video.map(|video| &scan.tracks[video]), &scan.tracks[audio]);
     let ns = |ticks: u64, timescale: u32| {
         (u128::from(ticks) * 1_000_000_000 / u128::from(timescale)) as u64
     };
     let fits = |boundary: &&Boundary| {
-        let picture_ns = ns(boundary.picture_end, video.timescale);
         let sound_ns = ns(boundary.sound_end, audio.timescale);
-        picture_ns < before_ns && sound_ns <= picture_ns + lead_ns
+        match video {
+            Some(video) => {
+                let picture_ns = ns(boundary.picture_end, video.timescale);
+                picture_ns < before_ns && sound_ns <= picture_ns + lead_ns
+            }
+            None => sound_ns < before_ns,
+        }
     };
     let Some(boundary) = boundaries.iter().rev().find(fits) else {
         return Ok(None);
@@ -104,14 +110,18 @@ pub fn resume_point(
     Ok(Some(ResumePoint {
         offset: boundary.offset,
         shift: Shift {
-            tracks: vec![
-                (video.id, boundary.picture_end),
-                (audio.id, boundary.sound_end),
-            ],
+            tracks: video
+                .map(|video| (video.id, boundary.picture_end))
+                .into_iter()
+                .chain([(audio.id, boundary.sound_end)])
+                .collect(),
             sequence_number: boundary.fragments,
         },
         sound_end: (boundary.sound_end, audio.timescale),
-        picture_end: (boundary.picture_end, video.timescale),
+        picture_end: (
+            boundary.picture_end,
+            video.map_or(1, |video| video.timescale),
+        ),
         pictures,
         head: Head::new(scan.tracks),
     }))

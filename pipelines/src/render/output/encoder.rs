@@ -19,6 +19,8 @@ use crate::render::sound::{RATE, Stereo};
 
 /// Pictures that may wait for the encoder; each is a whole canvas.
 const PICTURE_QUEUE: u64 = 4;
+/// Bytes of sound that may wait where there are no pictures to wait for.
+const SOUND_QUEUE_BYTES: u64 = 1 << 20;
 /// How long encoder and muxer may make no progress before they are given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -45,9 +47,9 @@ pub enum Target<'a> {
 pub struct Encoder {
     pipeline: gst::Pipeline,
     bus: gst::Bus,
-    pictures: gst_app::AppSrc,
+    /// None for a file without picture.
+    pictures: Option<Pictures>,
     sound: gst_app::AppSrc,
-    pool: gst_video::VideoBufferPool,
     file: Arc<Mutex<FragmentFile>>,
     aac: &'static AacEncoder,
     /// The file's first sample that the encoder gets; it makes up for the encoder's delay.
@@ -56,28 +58,46 @@ pub struct Encoder {
     first_frame: u64,
     /// Samples that the encoder got.
     fed: u64,
-    /// Bytes of pictures that may wait.
-    queue_bytes: u64,
     key_interval_ns: u64,
     next_key_ns: u64,
     frames: u64,
 }
 
+/// The way of pictures to their encoder.
+struct Pictures {
+    source: gst_app::AppSrc,
+    pool: gst_video::VideoBufferPool,
+    /// Bytes that may wait.
+    queue_bytes: u64,
+}
+
+impl Pictures {
+    fn new(pipeline: &gst::Pipeline, canvas: &Canvas) -> Result<Self, OutputError> {
+        let source: gst_app::AppSrc = element(pipeline, "pictures")?;
+        source.set_caps(Some(&picture_caps(canvas)?));
+        Ok(Self {
+            source,
+            pool: picture_pool(canvas)?,
+            queue_bytes: canvas.info().size() as u64 * PICTURE_QUEUE,
+        })
+    }
+}
+
 impl Encoder {
-    /// Starts encoders that write to `target`.
+    /// Starts encoders that write to `target`, without a canvas those of sound alone.
     pub fn new(
         settings: &OutputSettings,
-        canvas: &Canvas,
+        canvas: Option<&Canvas>,
         target: Target,
     ) -> Result<Self, OutputError> {
         let aac = AacEncoder::installed()?;
-        let pipeline = build(settings, aac)?;
+        let pipeline = build(settings, canvas.is_some(), aac)?;
         let bus = pipeline
             .bus()
             .ok_or_else(|| failure("find the bus", "there is none"))?;
-        let pictures: gst_app::AppSrc = element(&pipeline, "pictures")?;
+        let pictures = canvas.map(|canvas| Pictures::new(&pipeline, canvas));
+        let pictures = pictures.transpose()?;
         let sound: gst_app::AppSrc = element(&pipeline, "sound")?;
-        pictures.set_caps(Some(&picture_caps(canvas)?));
         sound.set_caps(Some(&aac.input_caps()));
         let (path, opened) = match target {
             Target::New { path, identity } => (path, FragmentFile::create(path, identity)),
@@ -100,7 +120,6 @@ impl Encoder {
             Target::New { .. } => 0,
             Target::Behind { point, .. } => point.pictures.len() as u64,
         };
-        let pool = picture_pool(canvas)?;
         pipeline.set_state(gst::State::Playing).map_err(|error| {
             let detail = bus_error(&bus).unwrap_or_else(|| error.to_string());
             failure("start the encoders", detail)
@@ -110,13 +129,11 @@ impl Encoder {
             bus,
             pictures,
             sound,
-            pool,
             file,
             aac,
             first_sample: first_frame + aac.priming as u64,
             first_frame,
             fed: 0,
-            queue_bytes: canvas.info().size() as u64 * PICTURE_QUEUE,
             key_interval_ns: u64::from(settings.key_frame_interval_ms.max(100)) * 1_000_000,
             next_key_ns: 0,
             frames,
@@ -130,8 +147,11 @@ impl Encoder {
         time_ns: u64,
         duration_ns: u64,
     ) -> Result<(), OutputError> {
-        self.wait_for_room()?;
-        let buffer = self
+        let Some(pictures) = &self.pictures else {
+            return Ok(());
+        };
+        self.wait_for_room(&pictures.source, pictures.queue_bytes)?;
+        let buffer = pictures
             .pool
             .acquire_buffer(None)
             .map_err(|error| failure("get a buffer", error))?;
@@ -153,9 +173,10 @@ impl Encoder {
                 .stream_time(time)
                 .all_headers(true)
                 .build();
-            self.pictures.send_event(event);
+            pictures.source.send_event(event);
         }
-        self.pictures
+        pictures
+            .source
             .push_buffer(buffer)
             .map_err(|error| self.error("encode a picture", error))?;
         self.frames += 1;
@@ -175,6 +196,9 @@ impl Encoder {
         let samples = &samples[skipped as usize..];
         if samples.is_empty() {
             return Ok(());
+        }
+        if self.pictures.is_none() {
+            self.wait_for_room(&self.sound, SOUND_QUEUE_BYTES)?;
         }
         let at = |position: u64| {
             gst::ClockTime::from_nseconds(
@@ -207,7 +231,9 @@ impl Encoder {
     /// Encodes what is left and closes the file; `mixed` is the length of the sound, samples.
     pub fn finish(mut self, mixed: u64) -> Result<(), OutputError> {
         self.pad_sound(mixed)?;
-        let _ = self.pictures.end_of_stream();
+        if let Some(pictures) = &self.pictures {
+            let _ = pictures.source.end_of_stream();
+        }
         let _ = self.sound.end_of_stream();
         let wanted = [gst::MessageType::Eos, gst::MessageType::Error];
         let mut written = self.bytes();
@@ -236,19 +262,19 @@ impl Encoder {
         self.sound(position, &vec![[0.0; 2]; missing as usize])
     }
 
-    /// Waits until the encoder has taken enough pictures. Not left to the queue itself: a push
+    /// Waits until the encoder has taken enough of what waits at a source. Not left to the queue itself: a push
     /// that waits there does not return when the encoder fails.
-    fn wait_for_room(&self) -> Result<(), OutputError> {
+    fn wait_for_room(&self, source: &gst_app::AppSrc, bytes: u64) -> Result<(), OutputError> {
         let begun = Instant::now();
         loop {
             if let Some(message) = self.bus.pop_filtered(&[gst::MessageType::Error]) {
                 return Err(self.told("encode", &message));
             }
-            if self.pictures.current_level_bytes() < self.queue_bytes {
+            if source.current_level_bytes() < bytes {
                 return Ok(());
             }
             if begun.elapsed() > PATIENCE {
-                return Err(failure("encode a picture", "the encoder hangs"));
+                return Err(failure("encode", "the encoder hangs"));
             }
             thread::sleep(Duration::from_millis(2));
         }

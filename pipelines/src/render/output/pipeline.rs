@@ -9,9 +9,17 @@ use crate::render::picture::Canvas;
 /// Ticks of video time in a second: all usual frame rates divide it.
 const VIDEO_TIMESCALE: u32 = 90_000;
 
-/// Encoders and muxer between the sources `pictures` and `sound` and the sink `file`.
-pub fn build(settings: &OutputSettings, aac: &AacEncoder) -> Result<gst::Pipeline, OutputError> {
-    let pipeline = parse(&description(settings, aac))?;
+/// Encoders and muxer between the sources `pictures`, if there is one, and `sound` and the sink `file`.
+pub fn build(
+    settings: &OutputSettings,
+    with_picture: bool,
+    aac: &AacEncoder,
+) -> Result<gst::Pipeline, OutputError> {
+    let video = match with_picture {
+        true => video(settings),
+        false => String::new(),
+    };
+    let pipeline = parse(&description(settings, &video, aac))?;
     set_timescale(&pipeline);
     Ok(pipeline)
 }
@@ -27,11 +35,11 @@ fn x264_threads(canvas: job::Canvas) -> u32 {
     }
 }
 
-/// The pipeline as text. x264 decides the same on every run only without its buffer model, and
+/// What becomes of pictures, as text. x264 decides the same on every run only without its buffer model, and
 /// is quick and small without looking ahead; B-frames would delay the picture.
-fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
+fn video(settings: &OutputSettings) -> String {
     let kbits = settings.video_bitrate.div_ceil(1_000).max(1);
-    let video = match settings.encoder {
+    let encoder = match settings.encoder {
         VideoEncoder::X264 => format!(
             "x264enc speed-preset={} bitrate={kbits} bframes=0 rc-lookahead=0 sync-lookahead=0 \
              threads={} sliced-threads=false vbv-buf-capacity=0 key-int-max=100000 \
@@ -49,8 +57,14 @@ fn description(settings: &OutputSettings, aac: &AacEncoder) -> String {
     };
     format!(
         "appsrc name=pictures format=time is-live=false block=false max-bytes=0 max-buffers=0 \
-         ! {video} ! mux. \
-         appsrc name=sound format=time is-live=false block=false max-bytes=0 \
+         ! {encoder} ! mux. "
+    )
+}
+
+/// The pipeline as text.
+fn description(settings: &OutputSettings, video: &str, aac: &AacEncoder) -> String {
+    format!(
+        "{video}appsrc name=sound format=time is-live=false block=false max-bytes=0 \
          ! {aac} name=aac bitrate={audio_bitrate} ! mux. \
          mp4mux name=mux fragment-duration=1000 fragment-mode=dash-or-mss streamable=true \
          ! appsink name=file sync=false async=false max-buffers=16",

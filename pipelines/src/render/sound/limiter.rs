@@ -1,18 +1,20 @@
 use std::collections::VecDeque;
 
-use super::Stereo;
+use super::{Quality, Stereo};
 
-/// Samples by which the limiter's output is behind its input (5 ms).
-pub const LOOKAHEAD: usize = 240;
-/// No sample is louder than this: the rest is left for what lossy coding adds.
-const CEILING: f32 = 0.84;
-/// Part of the missing gain that comes back with each sample: half of it in 70 ms.
-const RELEASE: f32 = 0.000_2;
+/// Part of the missing gain that comes back in a second.
+const RELEASE: f32 = 9.6;
 
 /// Keeps a mix below full scale by turning it down smoothly before a peak comes, and up slowly
-/// after it. Quiet sound passes unchanged, [`LOOKAHEAD`] samples later.
+/// after it: half of the gain is back in 70 ms. Quiet sound passes unchanged,
+/// [`Limiter::lookahead`] samples later.
 #[derive(Clone, Debug)]
 pub struct Limiter {
+    lookahead: usize,
+    /// No sample is louder than this.
+    ceiling: f32,
+    /// Part of the missing gain that comes back with each sample.
+    release: f32,
     delayed: VecDeque<Stereo>,
     /// Least gain of the last samples: sample number and gain, both ascending.
     least: VecDeque<(u64, f32)>,
@@ -23,28 +25,41 @@ pub struct Limiter {
     sample: u64,
 }
 
-impl Default for Limiter {
-    fn default() -> Self {
+impl Limiter {
+    /// A limiter for a mix of this quality.
+    pub fn new(quality: Quality) -> Self {
+        let lookahead = Self::lookahead(quality) as usize;
         Self {
-            delayed: std::iter::repeat_n([0.0; 2], LOOKAHEAD).collect(),
+            lookahead,
+            ceiling: match quality {
+                // The rest is left for what lossy coding adds.
+                Quality::Full => 0.84,
+                Quality::Speech => 0.98,
+            },
+            release: RELEASE / quality.rate() as f32,
+            delayed: std::iter::repeat_n([0.0; 2], lookahead).collect(),
             least: VecDeque::new(),
-            gains: std::iter::repeat_n(1.0, LOOKAHEAD + 1).collect(),
-            sum: (LOOKAHEAD + 1) as f64,
+            gains: std::iter::repeat_n(1.0, lookahead + 1).collect(),
+            sum: (lookahead + 1) as f64,
             gain: 1.0,
             sample: 0,
         }
     }
-}
 
-impl Limiter {
-    /// Replaces each sample by the one that came [`LOOKAHEAD`] samples before, limited.
+    /// Samples by which the output is behind the input (5 ms).
+    pub const fn lookahead(quality: Quality) -> u64 {
+        quality.rate() / 200
+    }
+
+    /// Replaces each sample by the one that came [`Limiter::lookahead`] samples before, limited.
     pub fn process(&mut self, samples: &mut [Stereo]) {
         let peak = samples
             .iter()
             .flatten()
             .fold(0.0f32, |peak, value| peak.max(value.abs()));
-        let idle = self.least.is_empty() && self.gain >= 1.0 && self.sum >= (LOOKAHEAD + 1) as f64;
-        if idle && peak <= CEILING {
+        let idle =
+            self.least.is_empty() && self.gain >= 1.0 && self.sum >= (self.lookahead + 1) as f64;
+        if idle && peak <= self.ceiling {
             self.sample += samples.len() as u64;
             self.delayed.extend(samples.iter().copied());
             for sample in samples.iter_mut() {
@@ -60,7 +75,11 @@ impl Limiter {
     fn step(&mut self, input: Stereo) -> Stereo {
         let peak = input[0].abs().max(input[1].abs());
         let peak = if peak.is_finite() { peak } else { 0.0 };
-        let needed = if peak > CEILING { CEILING / peak } else { 1.0 };
+        let needed = if peak > self.ceiling {
+            self.ceiling / peak
+        } else {
+            1.0
+        };
         if needed < 1.0 {
             while self.least.back().is_some_and(|&(_, gain)| gain >= needed) {
                 self.least.pop_back();
@@ -70,12 +89,12 @@ impl Limiter {
         while self
             .least
             .front()
-            .is_some_and(|&(sample, _)| sample + (LOOKAHEAD as u64) < self.sample)
+            .is_some_and(|&(sample, _)| sample + (self.lookahead as u64) < self.sample)
         {
             self.least.pop_front();
         }
         let allowed = self.least.front().map_or(1.0, |&(_, gain)| gain);
-        let released = self.gain + (1.0 - self.gain) * RELEASE;
+        let released = self.gain + (1.0 - self.gain) * self.release;
         // The last of the way up is not worth calculating on.
         let released = if released > 0.999_9 { 1.0 } else { released };
         self.gain = allowed.min(released);
@@ -83,15 +102,15 @@ impl Limiter {
         self.sum += f64::from(self.gain) - f64::from(self.gains.pop_front().unwrap_or(1.0));
         if self.gain >= 1.0 && self.gains.iter().all(|&gain| gain >= 1.0) {
             // Sums of rounded numbers must not keep the limiter from resting.
-            self.sum = (LOOKAHEAD + 1) as f64;
+            self.sum = (self.lookahead + 1) as f64;
         }
-        let mean = (self.sum / (LOOKAHEAD + 1) as f64) as f32;
+        let mean = (self.sum / (self.lookahead + 1) as f64) as f32;
         self.sample += 1;
         self.delayed.push_back(input);
         let output = self.delayed.pop_front().unwrap_or_default();
         output.map(|value| {
             let value = if value.is_finite() { value * mean } else { 0.0 };
-            value.clamp(-CEILING, CEILING)
+            value.clamp(-self.ceiling, self.ceiling)
         })
     }
 }
@@ -100,6 +119,8 @@ impl Limiter {
 mod tests {
     use super::*;
 
+    const LOOKAHEAD: usize = 240;
+
     fn tone(count: usize, amplitude: f32) -> Vec<Stereo> {
         (0..count)
             .map(|index| [amplitude * (index as f32 * 0.06).sin(); 2])
@@ -107,7 +128,7 @@ mod tests {
     }
 
     fn limited(mut samples: Vec<Stereo>) -> Vec<Stereo> {
-        let mut limiter = Limiter::default();
+        let mut limiter = Limiter::new(Quality::Full);
         for chunk in samples.chunks_mut(1_600) {
             limiter.process(chunk);
         }
@@ -129,7 +150,7 @@ mod tests {
             .iter()
             .flatten()
             .fold(0.0f32, |peak, value| peak.max(value.abs()));
-        assert!((0.7..=CEILING).contains(&peak), "{peak}");
+        assert!((0.7..=0.84).contains(&peak), "{peak}");
         // Cutting would leave flat tops: neighbours of the same value.
         let flat = output
             .windows(2)

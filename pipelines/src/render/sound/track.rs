@@ -7,7 +7,7 @@ use gstreamer as gst;
 
 use super::stretch::stretch;
 use super::track_sound::{TrackSound, clip, fade_in, fade_out};
-use super::{RATE, Stereo};
+use super::{Quality, RATE, Stereo};
 use crate::log::{Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task};
@@ -25,6 +25,7 @@ const QUEUE_LIMIT: usize = 2_000;
 /// One audio track: its packets on the way to the mix.
 pub struct AudioTrack {
     info: TrackInfo,
+    quality: Quality,
     queue: VecDeque<Packet>,
     decoder: Option<Arc<Decoder>>,
     placement: AudioPlacement,
@@ -60,15 +61,14 @@ enum Plan {
 
 impl AudioTrack {
     /// A track whose sound is mixed from sample `position` on.
-    pub fn new(info: TrackInfo, position: u64) -> Self {
-        let mut sound = TrackSound::default();
-        sound.start_at(position as i64);
+    pub fn new(info: TrackInfo, quality: Quality, position: u64) -> Self {
         Self {
             info,
+            quality,
             queue: VecDeque::new(),
             decoder: None,
             placement: AudioPlacement::default(),
-            sound,
+            sound: TrackSound::new(quality, position as i64),
             quiet: true,
             stretch: 0,
             planned: Vec::new(),
@@ -114,11 +114,14 @@ impl AudioTrack {
             self.quiet = packet.len() < QUIET_BYTES;
         }
         for plan in std::mem::take(&mut self.planned) {
-            let length = match &plan {
-                Plan::Concealed { length, .. } => *length,
-                Plan::Packet { placed, .. } => placed.length,
+            let (position, length) = match &plan {
+                Plan::Concealed {
+                    position, length, ..
+                } => (*position, *length),
+                Plan::Packet { placed, .. } => (placed.position, placed.length),
             };
-            self.settle(plan, vec![[0.0; 2]; length.max(0) as usize]);
+            let (_, length) = self.in_mix(position, length);
+            self.settle(plan, vec![[0.0; 2]; length]);
         }
     }
 
@@ -133,7 +136,7 @@ impl AudioTrack {
             Some(decoder) => Arc::clone(decoder),
             None => Arc::clone(
                 self.decoder
-                    .insert(Arc::new(Decoder::new(self.info.codec)?)),
+                    .insert(Arc::new(Decoder::for_sound(self.info.codec, self.quality)?)),
             ),
         };
         Ok(Some(Task {
@@ -146,6 +149,7 @@ impl AudioTrack {
     /// Places the packets that are due before sample `until`.
     fn plan(&mut self, until: u64, placing: Placing) -> Vec<Input> {
         let mut input = Vec::new();
+        let until = until as i64 * self.quality.divisor();
         while let Some(packet) = self.queue.front() {
             let Some(time_ns) = placing.place(packet.rtp, packet.arrival.stretch) else {
                 break;
@@ -163,7 +167,7 @@ impl AudioTrack {
                 .needed_from(target)
                 .max(samples(packet.arrival.at_ns - HOLD_NS))
                 .min(samples(bounds.end).saturating_sub(1));
-            if needed > until as i64 {
+            if needed > until {
                 break;
             }
             let Some(packet) = self.queue.pop_front() else {
@@ -203,7 +207,7 @@ impl AudioTrack {
     pub fn decoded(&mut self, outcome: Outcome) -> Option<DecodeError> {
         let plans = std::mem::take(&mut self.planned);
         for (plan, output) in plans.into_iter().zip(outcome.output) {
-            let sound = stereo(&output);
+            let sound = stereo(&output, self.quality);
             if let Plan::Packet { .. } = plan {
                 let values = sound.iter().flatten();
                 let peak = values.fold(0f32, |peak, value| peak.max(value.abs()));
@@ -226,21 +230,32 @@ impl AudioTrack {
                 ends,
             } => {
                 // A concealed stretch is rounded up to whole frames of the codec.
-                sound.truncate(length as usize);
+                let (position, length) = self.in_mix(position, length);
+                sound.truncate(length);
                 if ends {
-                    fade_out(&mut sound);
+                    fade_out(&mut sound, self.quality.fade());
                 }
                 self.sound.write(position, &sound);
             }
             Plan::Packet { placed, bounds } => {
+                let fade = self.quality.fade();
                 if placed.fresh {
-                    fade_in(&mut sound);
+                    fade_in(&mut sound, fade);
                 }
-                let mut sound = stretch(sound, placed.length as usize);
-                let position = clip(&mut sound, placed.position, bounds);
+                let (position, length) = self.in_mix(placed.position, placed.length);
+                let mut sound = stretch(sound, length);
+                let bounds = self.quality.scaled(bounds.start)..self.quality.scaled(bounds.end);
+                let position = clip(&mut sound, position, bounds, fade);
                 self.sound.write(position, &sound);
             }
         }
+    }
+
+    /// Position and length in samples of the mix: what touches still does.
+    fn in_mix(&self, position: i64, length: i64) -> (i64, usize) {
+        let [from, to] = [position, position.saturating_add(length)];
+        let [from, to] = [from, to].map(|sample| self.quality.scaled(sample));
+        (from, to.saturating_sub(from).max(0) as usize)
     }
 
     /// Adds the track's next samples to the mix.
@@ -261,17 +276,21 @@ fn to_samples(ticks: i64, clock_rate: u32) -> i64 {
     samples.div_euclid(i128::from(clock_rate.max(1))) as i64
 }
 
-/// Interleaved 16-bit stereo of decoded samples.
-fn stereo(output: &[gst::Sample]) -> Vec<Stereo> {
+/// Decoded samples, 16 bits each.
+fn stereo(output: &[gst::Sample], quality: Quality) -> Vec<Stereo> {
+    let value = |bytes: &[u8]| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0;
     let mut sound = Vec::new();
     for buffer in output.iter().filter_map(|sample| sample.buffer()) {
         let Ok(map) = buffer.map_readable() else {
             continue;
         };
-        sound.extend(map.chunks_exact(4).map(|bytes| {
-            [[bytes[0], bytes[1]], [bytes[2], bytes[3]]]
-                .map(|value| f32::from(i16::from_le_bytes(value)) / 32_768.0)
-        }));
+        match quality {
+            Quality::Full => sound.extend(
+                map.chunks_exact(4)
+                    .map(|bytes| [value(bytes), value(&bytes[2..])]),
+            ),
+            Quality::Speech => sound.extend(map.chunks_exact(2).map(|bytes| [value(bytes); 2])),
+        }
     }
     sound
 }

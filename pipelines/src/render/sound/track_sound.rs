@@ -1,20 +1,28 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::Stereo;
-
-/// Samples over which sound that begins or ends abruptly is faded (2.5 ms).
-const FADE: usize = 120;
+use super::{Quality, Stereo};
 
 /// The decoded sound of a track that has not been mixed yet, in its place.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct TrackSound {
     /// Number of the first sample kept.
     start: i64,
     samples: VecDeque<Stereo>,
+    /// Samples over which an abrupt end is faded.
+    fade: usize,
 }
 
 impl TrackSound {
+    /// Nothing yet; its first sample is that of the mix at `position`.
+    pub fn new(quality: Quality, position: i64) -> Self {
+        Self {
+            start: position,
+            samples: VecDeque::new(),
+            fade: quality.fade(),
+        }
+    }
+
     /// Puts sound at a position. What comes before the part already mixed is lost; what overlaps
     /// sound written before is left out.
     pub fn write(&mut self, position: i64, sound: &[Stereo]) {
@@ -25,7 +33,7 @@ impl TrackSound {
         };
         let gap = position.saturating_sub(end).max(0) as usize;
         if gap > 0 {
-            fade_tail(&mut self.samples);
+            fade_tail(&mut self.samples, self.fade);
         }
         self.samples.extend(std::iter::repeat_n([0.0; 2], gap));
         self.samples.extend(sound);
@@ -36,7 +44,7 @@ impl TrackSound {
     pub fn mix_into(&mut self, mix: &mut [Stereo]) {
         let count = self.samples.len();
         if count < mix.len() {
-            fade_tail(&mut self.samples);
+            fade_tail(&mut self.samples, self.fade);
         }
         let take = count.min(mix.len());
         for (sum, sample) in mix.iter_mut().zip(self.samples.drain(..take)) {
@@ -51,11 +59,6 @@ impl TrackSound {
         self.start + self.samples.len() as i64
     }
 
-    /// Starts at another sample; only for a track that has no sound yet.
-    pub fn start_at(&mut self, position: i64) {
-        self.start = position;
-    }
-
     /// Whether nothing is left to mix.
     pub fn is_empty(&self) -> bool {
         self.samples.is_empty()
@@ -63,8 +66,8 @@ impl TrackSound {
 }
 
 /// Fades the beginning of sound that nothing leads up to.
-pub fn fade_in(sound: &mut [Stereo]) {
-    let fade = FADE.min(sound.len());
+pub fn fade_in(sound: &mut [Stereo], fade: usize) {
+    let fade = fade.min(sound.len());
     for (step, sample) in sound.iter_mut().take(fade).enumerate() {
         let gain = step as f32 / fade as f32;
         *sample = sample.map(|value| value * gain);
@@ -72,13 +75,13 @@ pub fn fade_in(sound: &mut [Stereo]) {
 }
 
 /// Fades the end of sound that nothing follows.
-pub fn fade_out(sound: &mut [Stereo]) {
-    let fade = FADE.min(sound.len());
+pub fn fade_out(sound: &mut [Stereo], fade: usize) {
+    let fade = fade.min(sound.len());
     fade_down(sound.iter_mut().rev().take(fade), fade);
 }
 
-fn fade_tail(sound: &mut VecDeque<Stereo>) {
-    let fade = FADE.min(sound.len());
+fn fade_tail(sound: &mut VecDeque<Stereo>, fade: usize) {
+    let fade = fade.min(sound.len());
     fade_down(sound.iter_mut().rev().take(fade), fade);
 }
 
@@ -92,17 +95,17 @@ fn fade_down<'a>(samples: impl Iterator<Item = &'a mut Stereo>, fade: usize) {
 
 /// Cuts off what of sound at a position lies beyond some bounds, and fades where it was cut.
 /// Returns the position of the rest.
-pub fn clip(sound: &mut Vec<Stereo>, position: i64, bounds: Range<i64>) -> i64 {
+pub fn clip(sound: &mut Vec<Stereo>, position: i64, bounds: Range<i64>, fade: usize) -> i64 {
     let length = sound.len() as i64;
     let kept = bounds.end.saturating_sub(position).clamp(0, length);
     if kept < length {
         sound.truncate(kept as usize);
-        fade_out(sound);
+        fade_out(sound, fade);
     }
     let early = bounds.start.saturating_sub(position).clamp(0, kept);
     if early > 0 {
         sound.drain(..early as usize);
-        fade_in(sound);
+        fade_in(sound, fade);
     }
     position + early
 }
@@ -113,7 +116,7 @@ mod tests {
 
     #[test]
     fn sound_is_mixed_where_it_was_put() {
-        let mut sound = TrackSound::default();
+        let mut sound = TrackSound::new(Quality::Full, 0);
         sound.write(3, &[[0.5, 0.25]; 400]);
         let mut mix = vec![[0.0; 2]; 10];
         sound.mix_into(&mut mix);
@@ -127,19 +130,19 @@ mod tests {
     #[test]
     fn sound_stays_within_its_bounds() {
         let mut sound = vec![[1.0; 2]; 960];
-        assert_eq!(clip(&mut sound, 100, i64::MIN..i64::MAX), 100);
+        assert_eq!(clip(&mut sound, 100, i64::MIN..i64::MAX, 120), 100);
         assert_eq!(sound.len(), 960);
-        assert_eq!(clip(&mut sound, 100, 400..1_000), 400);
+        assert_eq!(clip(&mut sound, 100, 400..1_000, 120), 400);
         assert_eq!(sound.len(), 600);
         assert_eq!((sound[0], sound[599]), ([0.0; 2], [0.0; 2]));
         assert_eq!(sound[300], [1.0; 2]);
-        clip(&mut sound, 2_000, 400..1_000);
+        clip(&mut sound, 2_000, 400..1_000, 120);
         assert!(sound.is_empty());
     }
 
     #[test]
     fn sound_that_comes_too_late_is_lost() {
-        let mut sound = TrackSound::default();
+        let mut sound = TrackSound::new(Quality::Full, 0);
         sound.mix_into(&mut [[0.0; 2]; 100]);
         sound.write(90, &[[1.0; 2]; 400]);
         let mut mix = vec![[0.0; 2]; 100];

@@ -53,10 +53,7 @@ impl Decoded {
             .into_iter()
             .zip(frames.into_iter().map(<[u8]>::to_vec))
             .collect();
-        let sound = ffmpeg(path, &["-map", "0:a", "-f", "f32le", "-ar", "48000"])
-            .chunks_exact(8)
-            .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-            .collect();
+        let sound = sound_of(path);
         Self {
             width,
             profile,
@@ -130,6 +127,14 @@ impl Decoded {
             })
             .collect()
     }
+}
+
+/// The sound of a file, 48 kHz, the left of two channels.
+pub fn sound_of(path: &Path) -> Vec<f32> {
+    ffmpeg(path, &["-map", "0:a", "-f", "f32le", "-ar", "48000"])
+        .chunks_exact(8)
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect()
 }
 
 fn goertzel(window: &[f32], pitch: f32) -> f32 {

@@ -6,5 +6,5 @@ mod decoded;
 mod room_log;
 
 pub use clip::{Clip, Look, Piece, beeps, tone, video};
-pub use decoded::{Decoded, median, percentile};
+pub use decoded::{Decoded, median, percentile, sound_of};
 pub use room_log::{Publisher, RoomLog, job};

@@ -1,5 +1,6 @@
 //! Whole renders of synthetic recordings.
 
+mod audio_only;
 mod damage;
 mod drift;
 mod file;
@@ -10,6 +11,7 @@ mod pauses;
 mod resumed;
 mod room;
 mod sound;
+mod wav;
 
 use std::path::Path;
 

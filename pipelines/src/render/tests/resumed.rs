@@ -13,7 +13,7 @@ const END_MS: u64 = 13_000;
 
 /// A publisher who flashes and beeps, one who hums without pause, a camera that is turned off for a
 /// while, a pause and a gap.
-fn eventful() -> &'static RoomLog {
+pub(super) fn eventful() -> &'static RoomLog {
     static LOG: OnceLock<RoomLog> = OnceLock::new();
     LOG.get_or_init(make_eventful)
 }
@@ -44,7 +44,7 @@ fn make_eventful() -> RoomLog {
 }
 
 /// Renders until the render dies at a point of the file.
-fn die(job: &RenderJob, at_ms: u64) {
+pub(super) fn die(job: &RenderJob, at_ms: u64) {
     let control = RenderControl::default();
     control
         .dies_at_ns
