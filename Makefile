@@ -62,7 +62,7 @@ bench:
 	@scripts/test-dependencies
 	$(CARGO) build --release --locked --bin tapedeck
 	$(CARGO) run --release --locked -p tapedeck-bench
-	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --camera-rate 30 --json target/bench-30.json
+	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --wav 0 --camera-rate 30 --json target/bench-30.json
 	$(CARGO) run --release --locked -p tapedeck-bench --bin upload
 
 clean:

@@ -10,6 +10,9 @@ const LARGE = 200e6;
 /** The address of a recording's file. */
 export const address = (name) => `/recordings/${encodeURIComponent(name)}`;
 
+/** Whether there is nothing to be seen. */
+const isSound = ({ name }) => name.endsWith(".wav");
+
 /** Whether the browser may fetch the file by itself: it cannot send a key. */
 async function isOpen(name) {
   if (!key.get()) return true;
@@ -30,7 +33,7 @@ async function fetched(recording, signal, tell) {
     length += value.length;
     tell(length);
   }
-  return URL.createObjectURL(new Blob(parts, { type: "video/mp4" }));
+  return URL.createObjectURL(new Blob(parts, { type: isSound(recording) ? "audio/wav" : "video/mp4" }));
 }
 
 /**
@@ -41,7 +44,7 @@ async function fetched(recording, signal, tell) {
 export function player(recording) {
   const text = element("p", { role: "status", hidden: true });
   const ask = element("button", { type: "button", hidden: true }, "Fetch and play");
-  const video = element("video", { controls: true, preload: "metadata", playsInline: true });
+  const video = element(isSound(recording) ? "audio" : "video", { controls: true, preload: "metadata", playsInline: true });
   video.setAttribute("aria-label", recording.name);
   const node = element("div", { className: "player" }, video, text, ask);
   const closing = new AbortController();

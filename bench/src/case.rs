@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use harness::media::{Pattern, VideoFormat};
 use harness::publisher::PublisherOptions;
 use serde::Serialize;
+use tapedeck_pipelines::job::OutputFormat;
 
 /// What the cameras show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
@@ -26,6 +27,8 @@ pub struct Case {
     pub rate: u32,
     /// Frame rate of the cameras.
     pub camera_rate: u32,
+    /// What is made of it.
+    pub format: OutputFormat,
 }
 
 impl Case {
@@ -45,11 +48,23 @@ impl Case {
                         picture,
                         rate,
                         camera_rate,
+                        format: OutputFormat::Mp4,
                     });
                 }
             }
         }
         cases
+    }
+
+    /// The same room, recorded as WAV.
+    pub fn wav(publishers: u32, camera_rate: u32) -> Self {
+        Self {
+            publishers,
+            picture: Picture::Flat,
+            rate: camera_rate,
+            camera_rate,
+            format: OutputFormat::Wav,
+        }
     }
 
     /// The publishers of the room.
@@ -80,6 +95,9 @@ impl fmt::Display for Case {
             Picture::Flat => "flat",
             Picture::Busy => "busy",
         };
+        if self.format == OutputFormat::Wav {
+            return write!(f, "{} as WAV", self.publishers);
+        }
         write!(
             f,
             "{} {picture}, output up to {} frames/s",

@@ -29,6 +29,9 @@ struct Arguments {
     /// Greatest frame rates of the output; it follows the cameras where they are slower.
     #[arg(long, value_delimiter = ',', default_values_t = [30])]
     rates: Vec<u32>,
+    /// Publishers in rooms that are recorded as WAV besides; 0 for none.
+    #[arg(long, value_delimiter = ',', default_values_t = [2])]
+    wav: Vec<u32>,
     /// Frame rate of the cameras, 640x360.
     #[arg(long, default_value_t = 15)]
     camera_rate: u32,
@@ -43,12 +46,14 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let cases = Case::all(
+    let mut cases = Case::all(
         &arguments.publishers,
         &arguments.pictures,
         &arguments.rates,
         arguments.camera_rate,
     );
+    let as_wav = arguments.wav.iter().filter(|&&publishers| publishers > 0);
+    cases.extend(as_wav.map(|&publishers| Case::wav(publishers, arguments.camera_rate)));
     if let Some(unfit) = cases
         .iter()
         .find(|case| !(1..=9).contains(&case.publishers))

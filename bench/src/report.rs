@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::json;
 
+use tapedeck_pipelines::job::OutputFormat;
+
 use crate::run::CaseResult;
 
 /// A column: its heading and what it shows.
@@ -13,8 +15,9 @@ type Column = (&'static str, fn(&CaseResult) -> String);
 
 const COLUMNS: [Column; 15] = [
     ("publishers", |result| result.case.publishers.to_string()),
-    ("picture", |result| {
-        format!("{:?}", result.case.picture).to_lowercase()
+    ("picture", |result| match result.case.format {
+        OutputFormat::Mp4 => format!("{:?}", result.case.picture).to_lowercase(),
+        OutputFormat::Wav => "WAV".into(),
     }),
     ("up to/s", |result| result.case.rate.to_string()),
     ("frames/s", |result| format!("{:.1}", result.frame_rate)),
@@ -34,7 +37,10 @@ const COLUMNS: [Column; 15] = [
     ("kbit/s", |result| {
         format!("{:.0}", result.video_bitrate / 1e3)
     }),
-    ("SSIM", |result| format!("{:.3}", result.ssim.mean)),
+    ("SSIM", |result| {
+        let mean = result.ssim.map(|ssim| format!("{:.3}", ssim.mean));
+        mean.unwrap_or_default()
+    }),
 ];
 
 /// The names of the columns.

@@ -79,7 +79,8 @@ pub struct CaseResult {
     pub frame_rate: f64,
     /// Bits of picture per second in the file.
     pub video_bitrate: f64,
-    pub ssim: Likeness,
+    /// None of a recording without picture.
+    pub ssim: Option<Likeness>,
 }
 
 /// Measures a case over `seconds`.
@@ -98,7 +99,7 @@ pub async fn measure(case: Case, seconds: u64) -> Result<CaseResult, BenchError>
     }
 
     let asked = now_ms();
-    let body = json!({ "roomName": ROOM, "framerate": case.rate });
+    let body = json!({ "roomName": ROOM, "framerate": case.rate, "format": case.format });
     let reply = tapedeck.post("/recordings/start", body).await;
     let answer_ms = now_ms() - asked;
     if reply.status != 200 {
@@ -133,7 +134,7 @@ pub async fn measure(case: Case, seconds: u64) -> Result<CaseResult, BenchError>
         duration: file.duration(),
         frame_rate: video.map_or(0.0, |video| video.frame_times.len() as f64 / video.duration),
         video_bitrate: video.map_or(0.0, |video| video.bitrate),
-        ssim: likeness(&file, &case)?,
+        ssim: video.map(|_| likeness(&file, &case)).transpose()?,
     })
 }
 

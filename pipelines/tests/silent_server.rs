@@ -24,7 +24,7 @@ async fn its_silence_is_told_from_its_absence() {
             taken.push(listener.accept().await.unwrap());
         }
     };
-    let joining = RoomSource::join(&source, Vec::new(), Duration::from_secs(60));
+    let joining = RoomSource::join(&source, true, Vec::new(), Duration::from_secs(60));
     let joined = tokio::select! {
         joined = tokio::time::timeout(BEFORE_THE_START_IS_GIVEN_UP, joining) => joined,
         () = taking => unreachable!(),

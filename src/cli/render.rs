@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tapedeck_actors::Manifest;
-use tapedeck_pipelines::control::PROTOCOL_VERSION;
-use tapedeck_pipelines::job::{GapStyle, OutputSettings, RenderJob};
+use tapedeck_pipelines::control::{OutputFile, PROTOCOL_VERSION};
+use tapedeck_pipelines::job::{GapStyle, OutputFormat, OutputSettings, RenderJob};
 use tapedeck_pipelines::render::{RenderControl, render};
 
 use super::{Place, refuse};
@@ -31,6 +31,15 @@ pub struct RenderOptions {
     /// The file to make, which must not exist
     #[arg(long, value_name = "FILE", requires = "recording")]
     output: Option<PathBuf>,
+    /// The kind of file [default: as recorded]
+    #[arg(long, value_enum, requires = "recording")]
+    format: Option<Format>,
+    /// A WAV for each speaker besides, `FILE-identity.wav`
+    #[arg(long, requires = "recording")]
+    per_speaker: bool,
+    /// An MP4 without picture
+    #[arg(long, requires = "recording")]
+    audio_only: bool,
     /// Pixels, even [default: as recorded]
     #[arg(long, requires = "recording")]
     width: Option<u32>,
@@ -49,6 +58,14 @@ pub struct RenderOptions {
     /// The configuration file [default: $TAPEDECK_CONFIG, tapedeck.toml or config/tapedeck.toml]
     #[arg(long, value_name = "FILE", requires = "recording")]
     config: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// Picture and sound
+    Mp4,
+    /// All sound for speech recognition: 16 kHz, one channel, 16 bits
+    Wav,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -83,6 +100,7 @@ fn by_hand(recording: &str, output: &Path, options: &RenderOptions) -> Result<()
         .settings;
     let output = std::path::absolute(output).map_err(|error| error.to_string())?;
     let beside = output.parent().unwrap_or(Path::new("/"));
+    let name = output.file_name().unwrap_or_default();
     // Of its own: the server may be rendering the same log.
     let folder = tempfile::Builder::new()
         .prefix(".tapedeck-render-")
@@ -100,7 +118,7 @@ fn by_hand(recording: &str, output: &Path, options: &RenderOptions) -> Result<()
         room_name: String::new(),
         folder: folder.path().to_owned(),
         socket: None,
-        output,
+        output: folder.path().join(name),
         settings: looks(&work, &settings, options)?,
         lag_ms: settings.recording.render_lag_ms,
         log_is_final: true,
@@ -116,15 +134,38 @@ fn by_hand(recording: &str, output: &Path, options: &RenderOptions) -> Result<()
     for warning in control.snapshot().warnings {
         eprintln!("warning: {}: {}", warning.code, warning.message);
     }
-    println!(
-        "{}: {:.1} s, {}×{}, {} bytes",
-        made.path.display(),
-        made.duration_ms as f64 / 1e3,
-        made.width,
-        made.height,
-        made.size_bytes
-    );
+    let further = control.snapshot().further_outputs;
+    let files: Vec<(&OutputFile, PathBuf)> = further
+        .iter()
+        .chain([&made])
+        .map(|file| (file, beside.join(file.path.file_name().unwrap_or_default())))
+        .collect();
+    if let Some((_, taken)) = files.iter().find(|(_, place)| place.exists()) {
+        return Err(format!(
+            "{} exists already: name another file",
+            taken.display()
+        ));
+    }
+    for (file, place) in files {
+        fs::rename(&file.path, &place)
+            .map_err(|error| format!("cannot write {}: {error}", place.display()))?;
+        println!("{}", description(file, &place));
+    }
     Ok(())
+}
+
+/// A finished file in a line.
+fn description(file: &OutputFile, place: &Path) -> String {
+    let size = match (file.width, file.height) {
+        (0, 0) => String::new(),
+        (width, height) => format!("{width}×{height}, "),
+    };
+    format!(
+        "{}: {:.1} s, {size}{} bytes",
+        place.display(),
+        file.duration_ms as f64 / 1e3,
+        file.size_bytes
+    )
 }
 
 /// What the file looks like: as it was recorded, else as configured, but for what is asked for.
@@ -138,6 +179,7 @@ fn looks(
         .and_then(|json| serde_json::from_slice::<Manifest>(&json).ok())
         .map(|manifest| manifest.output);
     let mut looks = recorded.unwrap_or_else(|| serve::output_settings(settings));
+    take_kind(options, &mut looks)?;
     let limits = &settings.limits;
     let canvas = &mut looks.canvas;
     for (name, wanted, bounds, value) in [
@@ -169,6 +211,31 @@ fn looks(
         }
     }
     Ok(looks)
+}
+
+/// What kind of file is made: as it was recorded unless another is asked for.
+fn take_kind(options: &RenderOptions, looks: &mut OutputSettings) -> Result<(), String> {
+    if let Some(format) = options.format {
+        let format = match format {
+            Format::Mp4 => OutputFormat::Mp4,
+            Format::Wav => OutputFormat::Wav,
+        };
+        if format != looks.format {
+            (looks.per_speaker, looks.audio_only) = (false, false);
+        }
+        looks.format = format;
+    }
+    looks.per_speaker |= options.per_speaker;
+    looks.audio_only |= options.audio_only;
+    match looks.format {
+        OutputFormat::Mp4 if looks.per_speaker => {
+            Err("--per-speaker is possible with --format wav only".into())
+        }
+        OutputFormat::Wav if looks.audio_only => {
+            Err("--audio-only is possible with --format mp4 only".into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells how far the render is for as long as the process lives.

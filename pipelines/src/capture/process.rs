@@ -144,7 +144,12 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Not
         .unwrap_or_default();
     let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
     let (source, joined) = {
-        let mut joining = pin!(RoomSource::join(&job.source, known, give_up_after));
+        let mut joining = pin!(RoomSource::join(
+            &job.source,
+            job.video,
+            known,
+            give_up_after
+        ));
         loop {
             tokio::select! {
                 joined = &mut joining => break joined.map_err(failed)?,

@@ -1,14 +1,22 @@
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::control::Failure;
 use crate::job::Source;
+use crate::log::TrackKind;
 
 use super::livekit::LivekitSource;
 use super::whip::WhipSource;
 use super::{Joined, Participant, SourceEvent, TrackId};
 
 /// A room of any kind, with a recorder in it.
-pub enum RoomSource {
+pub struct RoomSource {
+    kind: Kind,
+    /// The video tracks, if nobody wants them.
+    unwanted: Option<HashSet<TrackId>>,
+}
+
+enum Kind {
     /// On a LiveKit or OpenVidu server.
     Livekit(Box<LivekitSource>),
     /// In our own rooms process.
@@ -17,68 +25,192 @@ pub enum RoomSource {
 
 impl RoomSource {
     /// Joins the room; tries for about eight seconds while its server does not answer. `known` are
-    /// participants that an earlier process saw in the room. An interruption may last as long as
+    /// participants that an earlier process saw in the room. Without `video` nothing is told of video
+    /// tracks, and nothing of them is received from servers that can be asked. An interruption may last as long as
     /// `give_up_after`.
     ///
     /// # Errors
     /// The server cannot be reached or refuses.
     pub async fn join(
         source: &Source,
+        video: bool,
         known: Vec<Participant>,
         give_up_after: Duration,
     ) -> Result<(Self, Joined), Failure> {
-        match source {
+        let (kind, joined) = match source {
             Source::Livekit { url, token } => {
                 let (source, joined) =
                     LivekitSource::join(url, token, known, give_up_after).await?;
-                Ok((Self::Livekit(Box::new(source)), joined))
+                (Kind::Livekit(Box::new(source)), joined)
             }
             Source::Whip { socket, room } => {
                 let (source, joined) = WhipSource::join(socket, room, known, give_up_after).await?;
-                Ok((Self::Whip(Box::new(source)), joined))
+                (Kind::Whip(Box::new(source)), joined)
             }
-        }
+        };
+        let unwanted = (!video).then(HashSet::new);
+        Ok((Self { kind, unwanted }, joined))
     }
 
     /// The next event; never returns after [`SourceEvent::Ended`]. Nothing is lost when the future
     /// is dropped.
     pub async fn next(&mut self) -> SourceEvent {
-        match self {
-            Self::Livekit(source) => source.next().await,
-            Self::Whip(source) => source.next().await,
+        loop {
+            let event = match &mut self.kind {
+                Kind::Livekit(source) => source.next().await,
+                Kind::Whip(source) => source.next().await,
+            };
+            let Some(unwanted) = &mut self.unwanted else {
+                return event;
+            };
+            match pass_over(unwanted, &event) {
+                Passed::Wanted => return event,
+                Passed::Over => {}
+                Passed::Refuse(ids) => {
+                    if let Kind::Livekit(source) = &mut self.kind {
+                        source.unsubscribe(ids.iter().map(ToString::to_string).collect());
+                    }
+                }
+            }
+            if matches!(event, SourceEvent::Restored { .. }) {
+                return event;
+            }
         }
     }
 
     /// Asks the publisher of a track for a key frame.
     pub fn request_keyframe(&mut self, id: &TrackId) {
-        match self {
-            Self::Livekit(source) => source.request_keyframe(id),
-            Self::Whip(source) => source.request_keyframe(id),
+        match &mut self.kind {
+            Kind::Livekit(source) => source.request_keyframe(id),
+            Kind::Whip(source) => source.request_keyframe(id),
         }
     }
 
     /// Asks for the simulcast layer of a video track that fits a picture of this size, pixels.
     /// `frame_rate` 0 leaves the rate to the other side.
     pub fn set_video_size(&mut self, id: &TrackId, width: u32, height: u32, frame_rate: u32) {
-        match self {
-            Self::Livekit(source) => source.set_video_size(id, width, height, frame_rate),
-            Self::Whip(source) => source.set_video_size(id, width, height, frame_rate),
+        match &mut self.kind {
+            Kind::Livekit(source) => source.set_video_size(id, width, height, frame_rate),
+            Kind::Whip(source) => source.set_video_size(id, width, height, frame_rate),
         }
     }
 
     /// Gives all media back, for good. A recorder that others can see stays in the room.
     pub fn release(&mut self) {
-        match self {
-            Self::Livekit(source) => source.release(),
-            Self::Whip(source) => source.release(),
+        match &mut self.kind {
+            Kind::Livekit(source) => source.release(),
+            Kind::Whip(source) => source.release(),
         }
     }
 
     /// Says good-bye.
     pub async fn leave(self) {
-        match self {
-            Self::Livekit(source) => source.leave().await,
-            Self::Whip(source) => source.leave(),
+        match self.kind {
+            Kind::Livekit(source) => source.leave().await,
+            Kind::Whip(source) => source.leave(),
+        }
+    }
+}
+
+/// What to do with an event where video is not wanted.
+#[derive(Debug, PartialEq, Eq)]
+enum Passed {
+    Wanted,
+    Over,
+    /// The source need not send these tracks. The event itself counts if it is not of one of them.
+    Refuse(Vec<TrackId>),
+}
+
+/// Learns which tracks are not wanted, and what is of them.
+fn pass_over(unwanted: &mut HashSet<TrackId>, event: &SourceEvent) -> Passed {
+    let is_of_one = |id: &TrackId| unwanted.contains(id);
+    let over = match event {
+        SourceEvent::TrackPublished(track) if track.kind == TrackKind::Video => {
+            unwanted.insert(track.id.clone());
+            return Passed::Refuse(vec![track.id.clone()]);
+        }
+        SourceEvent::TrackUnpublished { id } => unwanted.remove(id),
+        SourceEvent::TrackPublished(track) | SourceEvent::TrackUpdated(track) => {
+            is_of_one(&track.id)
+        }
+        SourceEvent::TrackMuted { id, .. }
+        | SourceEvent::TrackSubscribed { id }
+        | SourceEvent::SenderReport { id, .. } => is_of_one(id),
+        SourceEvent::Frame(frame) => is_of_one(&frame.id),
+        SourceEvent::Restored {
+            settings_lost: true,
+            ..
+        } => return Passed::Refuse(unwanted.iter().cloned().collect()),
+        _ => false,
+    };
+    match over {
+        true => Passed::Over,
+        false => Passed::Wanted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::log::{Codec, TrackSource};
+    use crate::sources::{Publication, SourceFrame};
+
+    fn published(id: &str, kind: TrackKind) -> SourceEvent {
+        SourceEvent::TrackPublished(Publication {
+            id: TrackId::from(id),
+            participant: "PA_1".into(),
+            kind,
+            source: TrackSource::Unknown,
+            codec: None,
+            muted: false,
+            width: 0,
+            height: 0,
+            layer_heights: Vec::new(),
+        })
+    }
+
+    fn frame(id: &str) -> SourceEvent {
+        SourceEvent::Frame(SourceFrame {
+            id: TrackId::from(id),
+            codec: Codec::Opus,
+            clock_rate: 48_000,
+            keyframe: false,
+            contiguous: true,
+            rtp: 0,
+            packets_lost: 0,
+            payload: Bytes::new(),
+        })
+    }
+
+    #[test]
+    fn nothing_is_told_of_video_that_nobody_wants() {
+        let mut unwanted = HashSet::new();
+        let [camera, microphone] = ["TR_V", "TR_A"];
+        let refused = Passed::Refuse(vec![TrackId::from(camera)]);
+        let restored = SourceEvent::Restored {
+            media_lost_since: None,
+            settings_lost: true,
+        };
+        let gone = SourceEvent::TrackUnpublished {
+            id: TrackId::from(camera),
+        };
+        for (event, expected) in [
+            (published(camera, TrackKind::Video), refused),
+            (published(microphone, TrackKind::Audio), Passed::Wanted),
+            (frame(camera), Passed::Over),
+            (frame(microphone), Passed::Wanted),
+            (SourceEvent::Interrupted, Passed::Wanted),
+            (
+                restored.clone(),
+                Passed::Refuse(vec![TrackId::from(camera)]),
+            ),
+            (gone.clone(), Passed::Over),
+            (gone, Passed::Wanted),
+            (restored, Passed::Refuse(Vec::new())),
+        ] {
+            assert_eq!(pass_over(&mut unwanted, &event), expected, "{event:?}");
         }
     }
 }

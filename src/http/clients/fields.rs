@@ -53,6 +53,15 @@ pub fn source(fields: &Map<String, Value>) -> Result<Option<SourceKind>, Refusal
     })
 }
 
+/// Yes or no; no when it is missing or null.
+pub fn flag(fields: &Map<String, Value>, field: &str) -> Result<bool, Refusal> {
+    match fields.get(field) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(*flag),
+        Some(_) => Err(Refusal::invalid(format!("{field} must be true or false"))),
+    }
+}
+
 /// A whole number, `None` when it is missing or null. `expected` says what it must be.
 pub fn whole_number(
     fields: &Map<String, Value>,

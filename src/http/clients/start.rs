@@ -50,6 +50,7 @@ fn start_request(
         limits,
         ..
     } = settings;
+    let (format, per_speaker, audio_only) = kind_of_file(body)?;
     let canvas = Canvas {
         width: bounded(body, "width", limits.width(), video.width)?,
         height: bounded(body, "height", limits.height(), video.height)?,
@@ -59,9 +60,9 @@ fn start_request(
         room_name,
         source: fields::source(body)?.unwrap_or_else(|| settings.default_source()),
         output: OutputSettings {
-            format: OutputFormat::Mp4,
-            per_speaker: false,
-            audio_only: false,
+            format,
+            per_speaker,
+            audio_only,
             canvas,
             video_bitrate: bounded(body, "videoBitrate", limits.video_bitrate(), video.bitrate)?,
             audio_bitrate: audio.bitrate,
@@ -73,6 +74,30 @@ fn start_request(
         metadata: metadata(body)?,
         idempotency_key: idempotency_key(headers)?,
     })
+}
+
+/// `format`, `perSpeaker` and `audioOnly`.
+fn kind_of_file(body: &Map<String, Value>) -> Result<(OutputFormat, bool, bool), Refusal> {
+    let format = match body.get("format") {
+        None | Some(Value::Null) => OutputFormat::Mp4,
+        Some(Value::String(name)) => match name.as_str() {
+            "" | "mp4" => OutputFormat::Mp4,
+            "wav" => OutputFormat::Wav,
+            _ => return Err(Refusal::invalid("format must be mp4 or wav")),
+        },
+        Some(_) => return Err(Refusal::invalid("format must be mp4 or wav")),
+    };
+    let per_speaker = fields::flag(body, "perSpeaker")?;
+    let audio_only = fields::flag(body, "audioOnly")?;
+    match format {
+        OutputFormat::Mp4 if per_speaker => Err(Refusal::invalid(
+            "perSpeaker is possible with format wav only",
+        )),
+        OutputFormat::Wav if audio_only => Err(Refusal::invalid(
+            "audioOnly is possible with format mp4 only: a WAV has no picture",
+        )),
+        format => Ok((format, per_speaker, audio_only)),
+    }
 }
 
 fn bounded(
@@ -227,6 +252,39 @@ mod tests {
         assert_eq!(request.output.video_bitrate, 800_000);
         assert_eq!(request.max_duration_ms, Some(90_000));
         assert_eq!(request.metadata, Some(json!({"call": 7})));
+    }
+
+    #[test]
+    fn a_file_is_an_mp4_unless_a_wav_is_asked_for() {
+        let output = |body: Value| read(body).unwrap().output;
+        let plain = output(json!({"roomName": "r", "format": null}));
+        assert_eq!(plain.format, OutputFormat::Mp4);
+        assert!(plain.has_picture() && !plain.per_speaker);
+        let wav = output(json!({"roomName": "r", "format": "wav", "perSpeaker": true}));
+        assert_eq!((wav.format, wav.per_speaker), (OutputFormat::Wav, true));
+        assert!(!wav.has_picture());
+        let sound = output(json!({"roomName": "r", "format": "mp4", "audioOnly": true}));
+        assert!(!sound.has_picture());
+        for (body, expected) in [
+            (json!({"format": "ogg"}), "format must be mp4 or wav"),
+            (json!({"format": 7}), "format must be mp4 or wav"),
+            (
+                json!({"perSpeaker": true}),
+                "perSpeaker is possible with format wav only",
+            ),
+            (
+                json!({"format": "wav", "perSpeaker": "yes"}),
+                "perSpeaker must be true or false",
+            ),
+            (
+                json!({"format": "wav", "audioOnly": true}),
+                "audioOnly is possible with format mp4 only: a WAV has no picture",
+            ),
+        ] {
+            let mut body = body;
+            body["roomName"] = json!("r");
+            assert_eq!(read(body).map(|_| ()), Err(expected.to_owned()));
+        }
     }
 
     #[test]

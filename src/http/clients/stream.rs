@@ -5,7 +5,7 @@ use actix_web::http::header::{self, EntityTag, HeaderMap, HeaderName, HttpDate};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use futures_util::stream;
-use tapedeck_storage::{StoreError, StoredObject};
+use tapedeck_storage::{StoreError, StoredObject, content_type};
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
@@ -27,16 +27,19 @@ pub async fn stream(
         .map_err(|error| refusal(&error))?;
     let headers = request.headers();
     if is_known(headers, &object) {
-        return Ok(describe(StatusCode::NOT_MODIFIED, &object).finish());
+        return Ok(describe(StatusCode::NOT_MODIFIED, name.as_str(), &object).finish());
     }
     let wanted = match is_unchanged(headers, &object) {
         true => part(text(headers, &header::RANGE), object.size),
         false => Part::Whole,
     };
     let (mut response, bytes) = match wanted {
-        Part::Whole => (describe(StatusCode::OK, &object), 0..object.size),
+        Part::Whole => (
+            describe(StatusCode::OK, name.as_str(), &object),
+            0..object.size,
+        ),
         Part::Bytes(bytes) => {
-            let mut response = describe(StatusCode::PARTIAL_CONTENT, &object);
+            let mut response = describe(StatusCode::PARTIAL_CONTENT, name.as_str(), &object);
             let content_range = format!("bytes {}-{}/{}", bytes.start, bytes.end - 1, object.size);
             response.insert_header((header::CONTENT_RANGE, content_range));
             (response, bytes)
@@ -72,10 +75,10 @@ pub async fn stream(
 }
 
 /// A response with what is true of the whole object.
-fn describe(status: StatusCode, object: &StoredObject) -> HttpResponseBuilder {
+fn describe(status: StatusCode, name: &str, object: &StoredObject) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
     response
-        .insert_header((header::CONTENT_TYPE, "video/mp4"))
+        .insert_header((header::CONTENT_TYPE, content_type(name)))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::ACCEPT_RANGES, "bytes"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))

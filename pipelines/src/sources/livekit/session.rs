@@ -301,7 +301,8 @@ impl LivekitSource {
         self.told.extend(events);
     }
 
-    fn unsubscribe(&mut self, track_sids: Vec<String>) {
+    /// Lets the server send nothing more of some tracks.
+    pub fn unsubscribe(&mut self, track_sids: Vec<String>) {
         if !track_sids.is_empty() {
             self.send(request::Message::Subscription(proto::UpdateSubscription {
                 track_sids,
