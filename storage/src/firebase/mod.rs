@@ -11,7 +11,7 @@ mod signed_url;
 mod tokens;
 mod upload;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -267,8 +267,9 @@ impl FirebaseStore {
             .into_iter()
             .map(|object| (object.name.clone(), object))
             .collect();
+        let there: HashSet<&str> = objects.iter().map(|(_, o)| o.name.as_str()).collect();
         self.catalogue
-            .keep(|path| found.contains_key(path) || objects.iter().any(|(_, o)| o.name == path));
+            .keep(|path| found.contains_key(path) || there.contains(path));
         let known: Vec<(String, Object)> = objects
             .iter()
             .filter_map(|(name, _)| {

@@ -44,7 +44,7 @@ pub struct Object {
     #[serde(default)]
     pub crc32c: Option<String>,
     #[serde(default)]
-    metadata: std::collections::HashMap<String, String>,
+    metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Object {
@@ -60,7 +60,7 @@ impl Object {
 
     /// What we noted when we stored it.
     pub fn sha256(&self) -> Option<&str> {
-        self.metadata.get("sha256").map(String::as_str)
+        self.metadata.get("sha256")?.as_str()
     }
 }
 

@@ -271,13 +271,12 @@ impl Uploads<'_> {
         let request = match self.protocol {
             Protocol::Json => http
                 .put(&session.address)
-                .header(header::CONTENT_RANGE, format!("bytes */{}", session.size))
-                .body(""),
+                .header(header::CONTENT_RANGE, format!("bytes */{}", session.size)),
             Protocol::Firebase => http
                 .post(&session.address)
                 .header("x-goog-upload-command", "query"),
         };
-        let Ok(request) = request.build() else {
+        let Ok(request) = request.header(header::CONTENT_LENGTH, 0).build() else {
             return Ok(Standing::Gone);
         };
         for tried in 1..=TROUBLES {
@@ -327,6 +326,8 @@ impl Uploads<'_> {
         };
         let request = request
             .header(header::CONTENT_TYPE, "application/octet-stream")
+            // Google wants it, also of what is empty.
+            .header(header::CONTENT_LENGTH, bytes.len())
             .body(bytes);
         let request = request
             .build()
@@ -387,7 +388,7 @@ impl Uploads<'_> {
                 .post(&session.address)
                 .header("x-goog-upload-command", "cancel"),
         };
-        if let Ok(request) = request.build() {
+        if let Ok(request) = request.header(header::CONTENT_LENGTH, 0).build() {
             let _ = self.client.once(request).await;
         }
     }

@@ -1,11 +1,11 @@
 //! Servers of Firebase and Google Cloud Storage, each in a process of its own that ends with ours.
 
-use std::net::{TcpListener, TcpStream};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::cache_dir;
+use crate::{cache_dir, free_port, wait_for_port};
 
 /// A server that ends when this value or this process does.
 pub struct Server {
@@ -23,9 +23,7 @@ impl Server {
         folder: Option<tempfile::TempDir>,
         command: impl Fn(u16) -> Command + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        let port = free_port();
         let mut server = Self {
             host: format!("127.0.0.1:{port}"),
             command: Box::new(command),
@@ -49,13 +47,7 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         self.child = Some(command.spawn().expect("the server runs"));
-        for _ in 0..1_500 {
-            if TcpStream::connect(&self.host).is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("{command:?} does not listen");
+        wait_for_port(self.port, &format!("{command:?}")).await;
     }
 
     fn kill(&mut self) {
@@ -138,7 +130,11 @@ pub async fn google_storage(bucket: &str) -> Server {
 /// It does not start.
 pub async fn firestore() -> Option<Server> {
     let Some(archive) = firestore_archive() else {
-        println!("skipped: no cloud-firestore-emulator.jar (Google Cloud SDK) or no java");
+        // Not by the macro, which is silent where a test passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: Google's Firestore emulator, which comes with the Cloud SDK and needs java"
+        );
         return None;
     };
     let server = Server::start(None, move |port| {
