@@ -92,13 +92,14 @@ pub fn fields(
     };
     let extension = metadata.name.rsplit_once('.').map_or("", |(_, end)| end);
     let spec = spec.map_or_else(
-        || json!({}),
+        // Without fields, as Firestore tells an empty map itself.
+        || json!({"mapValue": {}}),
         |spec| {
-            json!({
+            json!({"mapValue": {"fields": {
                 "sampleRate": whole(spec.sample_rate.into()),
                 "channels": whole(spec.channels.into()),
                 "bitDepth": whole(spec.bit_depth.into()),
-            })
+            }}})
         },
     );
     let recorded_at = i128::from(metadata.started_at) * 1_000_000;
@@ -116,7 +117,7 @@ pub fn fields(
         ),
         ("fileSize", whole(metadata.size)),
         ("format", text(extension)),
-        ("spec", json!({"mapValue": {"fields": spec}})),
+        ("spec", spec),
         ("recordedAt", text(&timestamp(recorded_at))),
         (CREATED_AT, text(&timestamp(now))),
     ];
@@ -306,6 +307,7 @@ mod tests {
         let first = fields(&recording(), "https://host/x?signature=1", None, now);
         let again = fields(&recording(), "https://host/x?signature=2", None, later);
         assert!(say_the_same(&first, &again));
+        assert_eq!(first["spec"], json!({"mapValue": {}}), "as it is read back");
         let longer = RecordingMetadata {
             duration: 121.0,
             ..recording()
