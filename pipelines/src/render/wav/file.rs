@@ -148,7 +148,7 @@ mod tests {
         let path = folder.path().join("part.wav");
         let mut wav = WavFile::create(&path, 0).unwrap();
         for round in 0..5i16 {
-            wav.append(&vec![round; 100]).unwrap();
+            wav.append(&[round; 100]).unwrap();
             let bytes = std::fs::read(&path).unwrap();
             assert_eq!(
                 samples_of(&bytes[..44]),
