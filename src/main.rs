@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod demo;
+mod doctor;
 mod http;
 mod livekit;
 mod serve;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Config { config } => show_configuration(config.as_deref()),
         Command::Recover(options) => cli::recover::run(&options),
         Command::Export(options) => cli::export::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Check(options) => cli::check::run(&options),
         Command::Inspect { recording, config } => cli::inspect::run(&recording, config.as_deref()),
     }

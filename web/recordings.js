@@ -6,7 +6,7 @@ import { bytes, duration, moment } from "./format.js";
 import { address, player, save } from "./player.js";
 
 /** States in which there is a file. */
-const FILES = ["complete", "limit_reached"];
+const FILES = ["complete", "limit_reached", "uploading"];
 
 /** Whether there is a file: of a failed one, too, if it was delivered. */
 const hasFile = ({ state, isDelivered }) => FILES.includes(state) || isDelivered;
@@ -44,7 +44,7 @@ export function normal(recording) {
     size: own ? recording.sizeBytes : recording.size,
     isDelivered: own ? Boolean(recording.completedAtMs) : true,
     reason: REASONS[recording.endReason] ?? "",
-    error: recording.error ?? "",
+    error: recording.error ?? recording.upload?.trouble ?? "",
   };
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tapedeck_actors::upkeep::CheckReport;
 
-use super::{Place, print_json, refuse};
+use super::{Place, objects, print_json, refuse};
 
 /// How to check.
 #[derive(Debug, Args)]
@@ -15,6 +15,9 @@ pub struct CheckOptions {
     /// nobody listens, make the index anew. Only without a server
     #[arg(long)]
     repair: bool,
+    /// Also read recordings in buckets and compare their SHA-256, which takes as long as a download
+    #[arg(long)]
+    deep: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -34,6 +37,9 @@ pub fn run(options: &CheckOptions) -> ExitCode {
         Ok(report) => report,
         Err(error) => return refuse(format!("the data folder cannot be checked: {error}")),
     };
+    if let Err(error) = objects::check(&place, options.deep, &mut report) {
+        return refuse(format!("the stores cannot be checked: {error}"));
+    }
     let is_repairable = report
         .findings
         .iter()

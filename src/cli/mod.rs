@@ -4,6 +4,7 @@ pub mod check;
 pub mod children;
 pub mod export;
 pub mod inspect;
+mod objects;
 mod place;
 pub mod recover;
 pub mod render;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 
 use crate::demo::DemoOptions;
+use crate::doctor::DoctorOptions;
 
 use check::CheckOptions;
 use export::ExportOptions;
@@ -25,7 +27,7 @@ use recover::RecoverOptions;
 use render::RenderOptions;
 
 /// Prints a value as JSON. Whoever reads only its beginning has had enough.
-fn print_json(value: &impl Serialize) -> ExitCode {
+pub fn print_json(value: &impl Serialize) -> ExitCode {
     let printed = serde_json::to_string_pretty(value)
         .map_err(io::Error::from)
         .and_then(|text| writeln!(io::stdout(), "{text}"));
@@ -72,6 +74,8 @@ pub enum Command {
     /// Make capture logs whose manifest is lost recordings again, or list what is unfinished and what
     /// belongs to no recording
     Recover(RecoverOptions),
+    /// Tell whether everything that recordings need is there: stores, LiveKit, GStreamer, disk, ports
+    Doctor(DoctorOptions),
     /// Verify every manifest, capture log and file
     Check(CheckOptions),
     /// Tell what a capture log holds

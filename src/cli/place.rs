@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use tapedeck_actors::upkeep::Upkeep;
 
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, StorageKind};
 use crate::serve;
 
 /// A data folder and the configuration that names it.
 pub struct Place {
     pub settings: Settings,
     pub upkeep: Upkeep,
+    /// The data folder, absolute.
+    pub data: PathBuf,
 }
 
 impl Place {
@@ -31,8 +33,14 @@ impl Place {
         })?;
         let recordings =
             serve::recordings(&data, &settings.storage).map_err(|error| error.to_string())?;
-        let upkeep = Upkeep::new(&data, Some(recordings));
-        Ok(Self { settings, upkeep })
+        // Files of other stores are looked for there.
+        let is_all_on_disk = settings.storage_kinds() == [StorageKind::Disk];
+        let upkeep = Upkeep::new(&data, is_all_on_disk.then_some(recordings));
+        Ok(Self {
+            settings,
+            upkeep,
+            data,
+        })
     }
 
     /// The work folder that `wanted` means: itself if it is one, else that of the recording with

@@ -134,7 +134,7 @@ fn the_file_is_found_in_config_too() {
 fn variables_of_the_replaced_applications_work_or_warn() {
     let dotenv = "SERVER_PORT=6081\nLIVEKIT_URL=https://rooms.example\nLIVEKIT_API_KEY=key\nLIVEKIT_API_SECRET=pa$$#word\n\
         S3_ENDPOINT=http://localhost:9000\nS3_ACCESS_KEY=minio\nS3_SECRET_KEY=hidden\nAWS_REGION=us-east-1\nS3_BUCKET=b\n\
-        RECORDINGS_PATH=videos/\nRECORDING_PLAYBACK_STRATEGY=S3\nFIREBASE_SERVICE_ACCOUNT={\"private_key\":\"-----\\n#$x\"}\n\
+        RECORDINGS_PATH=videos/\nRECORDING_PLAYBACK_STRATEGY=PROXY\nFIREBASE_SERVICE_ACCOUNT={\"private_key\":\"-----\\n#$x\"}\n\
         FIREBASE_PROJECT_ID=p\nFIREBASE_STORAGE_BUCKET=p.appspot.com\nFIREBASE_USE_EMULATOR=true\n\
         FIREBASE_STORAGE_EMULATOR_HOST=localhost:9199\nFIRESTORE_EMULATOR_HOST=localhost:8080\nAGORA_APP_ID=a\n";
     let loaded = Place::new(&[(".env", dotenv)], &[]).load().unwrap();
@@ -159,9 +159,8 @@ fn variables_of_the_replaced_applications_work_or_warn() {
     assert_eq!(firebase.storage_emulator_host, "localhost:9199");
     assert_eq!(firebase.firestore_emulator_host, "localhost:8080");
     assert!(!loaded.to_toml().contains("private_key"));
-    for name in ["AGORA_APP_ID", "RECORDING_PLAYBACK_STRATEGY"] {
-        assert!(warning.contains(name), "{name}");
-    }
+    assert_eq!(loaded.settings.storage.playback, Playback::Server);
+    assert!(warning.contains("AGORA_APP_ID"));
     assert!(!warning.contains("hidden") && !warning.contains("FIRE"));
     assert!(!warning.contains("LIVEKIT") && !warning.contains("S3_BUCKET"));
 }

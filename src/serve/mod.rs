@@ -21,9 +21,9 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{Recorder, RecorderSettings, Rooms, UploadSettings};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
-use tapedeck_storage::StoreError;
+use tapedeck_storage::{StoreError, Stores};
 
-use crate::config::{Livekit, Settings, rooms};
+use crate::config::{Livekit, Server, Settings, rooms};
 use crate::http::{self, Services, SignedLinks};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
@@ -122,6 +122,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     let finish_timeout = Duration::from_secs(settings.server.finish_timeout_s);
     let mut signals = Signals::catch(settings.server.on_sigterm)?;
+    actix_rt::spawn(crate::doctor::warn(settings.clone()));
     let services = web::Data::new(Services::new(
         Arc::new(recorder.clone()),
         Arc::new(recorder.library()),
@@ -159,6 +160,38 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     }
     served.await.unwrap_or(Ok(()))?;
     Ok(())
+}
+
+/// Whether the server's addresses are free.
+///
+/// # Errors
+/// Which is not, and who has it.
+pub fn can_listen(server: &Server) -> Result<(), listeners::ListenError> {
+    listeners::bind(&listeners::resolve(server)?).map(drop)
+}
+
+/// The stores of the settings; the data folder is `data_dir`.
+///
+/// # Errors
+/// One of them cannot be opened.
+pub fn open_stores(settings: &Settings, data_dir: &Path) -> Result<Stores, ServeError> {
+    Ok(store::open(settings, data_dir)?.stores)
+}
+
+/// The media server's rooms with the configured keys, if there is one.
+///
+/// # Errors
+/// The settings do not make sense.
+pub fn configured_rooms(livekit: &Livekit) -> Result<Option<Arc<dyn Rooms>>, ServeError> {
+    let credentials = Credentials {
+        api_key: livekit.api_key.clone(),
+        api_secret: livekit.api_secret.clone(),
+    };
+    let credentials = RoomCredentials {
+        own: credentials.clone(),
+        livekit: credentials,
+    };
+    livekit_rooms(livekit, &credentials)
 }
 
 /// The media server's rooms, if there is one.

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
+use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
+use crate::hash::hex;
 use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
 
 /// How long a store may take to list its recordings.
@@ -164,6 +167,19 @@ impl Stores {
         store.read(name, range).await
     }
 
+    /// SHA-256 of the first `size` bytes of an object, lower-case hexadecimal: all of it is read.
+    ///
+    /// # Errors
+    /// No store has it, or the one that has it fails.
+    pub async fn digest(&self, name: &str, size: u64) -> Result<String, StoreError> {
+        let mut bytes = self.read(name, 0..size).await?;
+        let mut hasher = Sha256::new();
+        while let Some(chunk) = bytes.try_next().await? {
+            hasher.update(&chunk);
+        }
+        Ok(hex(&hasher.finalize()))
+    }
+
     /// An address at which anybody can fetch the object for so long, where its store can give one.
     ///
     /// # Errors
@@ -253,6 +269,10 @@ mod tests {
         assert_eq!(names, ["a.mp4", "b.mp4", "c.mp4"]);
         assert_eq!(listing.answered, 3);
         assert_eq!(stores.head("c-x.wav").await.unwrap().size, 4);
+        assert_eq!(
+            stores.digest("c.mp4", 4).await.unwrap(),
+            crate::file_digest(&file).unwrap().1
+        );
         for name in ["a.mp4", "b.mp4", "c.mp4"] {
             stores.delete(name).await.unwrap();
             assert!(matches!(

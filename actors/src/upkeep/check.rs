@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use tapedeck_pipelines::control::Role;
+use tapedeck_pipelines::control::{OutputFile, Role};
 use tapedeck_pipelines::log::{LogError, Summary, inspect};
 use tapedeck_storage::{RecordingMetadata, file_digest};
 
@@ -47,7 +47,8 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
-    fn find(&mut self, code: &'static str, path: &Path, message: impl Into<String>) {
+    /// Adds something that is not as it should be.
+    pub fn find(&mut self, code: &'static str, path: &Path, message: impl Into<String>) {
         self.findings.push(Finding {
             code,
             path: path.to_owned(),
@@ -200,50 +201,37 @@ impl Upkeep {
     }
 
     fn check_object(&self, manifest: &Manifest, report: &mut CheckReport) -> io::Result<()> {
-        let (Some(store), Some(file)) = (&self.store, &manifest.file) else {
+        let Some(store) = &self.store else {
             return Ok(());
         };
         if !manifest.is_delivered() {
             return Ok(());
         }
-        let path = store.join(&manifest.name);
-        match digest(&path)? {
-            Some((size, sha256)) if size == file.size_bytes && sha256 == file.sha256 => {
-                report.objects += 1;
+        for (name, file) in manifest.files() {
+            let path = store.join(&name);
+            match digest(&path)? {
+                Some((size, sha256)) if size == file.size_bytes && sha256 == file.sha256 => {
+                    report.objects += 1;
+                }
+                Some((size, _)) => {
+                    report.objects += 1;
+                    let message = format!(
+                        "its {size} bytes are not those that were delivered ({} with SHA-256 {}): restore it from a backup",
+                        file.size_bytes, file.sha256
+                    );
+                    report.find("object", &path, message);
+                }
+                // Deleted meanwhile.
+                None if self.manifests.read(&manifest.id).is_err() => return Ok(()),
+                None => {
+                    let message =
+                        "it is missing: restore it from a backup, or DELETE the recording";
+                    report.find("object", &path, message);
+                    continue;
+                }
             }
-            Some((size, _)) => {
-                report.objects += 1;
-                let message = format!(
-                    "its {size} bytes are not those that were delivered ({} with SHA-256 {}): restore it from a backup",
-                    file.size_bytes, file.sha256
-                );
-                report.find("object", &path, message);
-            }
-            // Deleted meanwhile.
-            None if self.manifests.read(&manifest.id).is_err() => return Ok(()),
-            None => {
-                let message = "it is missing: restore it from a backup, or DELETE the recording";
-                report.find("object", &path, message);
-                return Ok(());
-            }
-        }
-        let path = store.join(".metadata").join(description_of(&manifest.name));
-        let described = fs::read(&path)
-            .map_err(|error| error.to_string())
-            .and_then(|json| {
-                serde_json::from_slice::<RecordingMetadata>(&json)
-                    .map_err(|error| error.to_string())
-            });
-        match described {
-            Ok(known) if known.id == manifest.id && known.size == file.size_bytes => {}
-            Ok(known) => {
-                let message = format!("it describes {} with {} bytes", known.id, known.size);
-                report.find("description", &path, message);
-            }
-            Err(error) => {
-                let message = format!("it cannot be read ({error}): the file is listed without it");
-                report.find("description", &path, message);
-            }
+            let path = store.join(".metadata").join(description_of(&name));
+            check_description(&path, manifest, file, report);
         }
         Ok(())
     }
@@ -281,6 +269,30 @@ impl Upkeep {
     fn has_moved_on(&self, manifest: &Manifest) -> bool {
         let now = self.manifests.read(&manifest.id);
         now.is_ok_and(|now| now.state != manifest.state)
+    }
+}
+
+fn check_description(
+    path: &Path,
+    manifest: &Manifest,
+    file: &OutputFile,
+    report: &mut CheckReport,
+) {
+    let described = fs::read(path)
+        .map_err(|error| error.to_string())
+        .and_then(|json| {
+            serde_json::from_slice::<RecordingMetadata>(&json).map_err(|error| error.to_string())
+        });
+    match described {
+        Ok(known) if known.id == manifest.id && known.size == file.size_bytes => {}
+        Ok(known) => {
+            let message = format!("it describes {} with {} bytes", known.id, known.size);
+            report.find("description", path, message);
+        }
+        Err(error) => {
+            let message = format!("it cannot be read ({error}): the file is listed without it");
+            report.find("description", path, message);
+        }
     }
 }
 

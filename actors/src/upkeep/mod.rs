@@ -49,6 +49,24 @@ impl Upkeep {
         self.folder.holder()
     }
 
+    /// The room on the disk of the data folder; `needed_bytes` shall be free.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn space(&self, needed_bytes: u64) -> io::Result<crate::DiskSpace> {
+        self.folder.space(needed_bytes)
+    }
+
+    /// The recordings that are delivered.
+    ///
+    /// # Errors
+    /// The folder of folders cannot be read.
+    pub fn delivered(&self) -> io::Result<Vec<crate::Manifest>> {
+        let mut all = self.manifests.read_all()?;
+        all.retain(crate::Manifest::is_delivered);
+        Ok(all)
+    }
+
     /// The work folder of a recording.
     pub fn work(&self, id: &str) -> PathBuf {
         self.folder.work(id)

@@ -170,18 +170,19 @@ impl Upkeep {
         let Some(store) = &self.store else {
             return Ok(Vec::new());
         };
-        let names: HashSet<&str> = manifests.iter().map(|it| it.name.as_str()).collect();
+        let names: HashSet<String> = manifests.iter().flat_map(Manifest::names).collect();
         // What an upload under way writes to.
         let in_the_making: HashSet<PathBuf> = manifests
             .iter()
             .filter(|manifest| !manifest.state.is_final())
             .flat_map(|manifest| {
-                let target = store.join(&manifest.name);
-                let description = store
-                    .join(DESCRIPTIONS)
-                    .join(description_of(&manifest.name));
+                let names = manifest.names().into_iter();
+                names.map(|name| (manifest.id.as_str(), name))
+            })
+            .flat_map(|(id, name)| {
+                let description = store.join(DESCRIPTIONS).join(description_of(&name));
                 [
-                    durable::temporary_path(&target, &manifest.id),
+                    durable::temporary_path(&store.join(name), id),
                     durable::temporary_path(&description, ""),
                 ]
             })

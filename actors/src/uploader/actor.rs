@@ -66,6 +66,10 @@ impl Handler<Deliver> for UploaderActor {
         let turn = known.unwrap_or_default();
         self.running.insert(order.id.clone(), Arc::downgrade(&turn));
         let store = self.stores.of(&order.source).clone();
+        // One whose session is gone notices it when it wakes.
+        if let Some(earlier) = self.table.get(&order.id) {
+            earlier.ask(Request::Retry);
+        }
         let (entry, requests) = self.table.add(order, store.place());
         let round = Round {
             store,

@@ -11,6 +11,7 @@ pub mod mp4;
 mod audio_only;
 mod control;
 mod decode;
+mod elements;
 mod follower;
 mod hearing;
 mod leaps;
@@ -31,6 +32,7 @@ mod warnings;
 mod wav;
 
 pub use control::RenderControl;
+pub use elements::missing_elements;
 pub use process::run_job;
 
 use std::path::{Path, PathBuf};

@@ -6,7 +6,7 @@ mod fragment_file;
 mod fragment_index;
 mod pipeline;
 
-pub use aac::AAC_FRAME;
+pub use aac::{AAC_FRAME, AacEncoder};
 pub use encoder::{Encoder, Target};
 pub use fragment_file::{FileFailure, FragmentFile};
 pub use fragment_index::{Identity, remove_index, verified};
