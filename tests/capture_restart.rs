@@ -7,8 +7,10 @@ use harness::publisher::{Publisher, PublisherOptions, whip};
 use harness::tapedeck::{Recording, Tapedeck};
 use serde_json::Value;
 
-/// How long a capture may be away, s. Machines of tests are busy.
+/// How long a capture that was killed may be away, s. Machines of tests are busy.
 const AWAY: f64 = 6.0;
+/// How long one that hangs is waited for before it is killed, s.
+const HUNG: f64 = 15.0;
 
 /// The only gap of a finished recording, s, as `/recordings` tells it.
 async fn told_gap(tapedeck: &Tapedeck, id: &str) -> (f64, f64) {
@@ -26,13 +28,13 @@ async fn told_gap(tapedeck: &Tapedeck, id: &str) -> (f64, f64) {
 }
 
 /// Stops a recording whose capture was lost once, and looks for what `publisher` showed before and
-/// after that.
+/// after that. It may be away for `longest` seconds.
 async fn judge(
     tapedeck: &Tapedeck,
     started: &Recording,
     publisher: &PublisherOptions,
-    killed: f64,
-    back: f64,
+    (killed, back): (f64, f64),
+    longest: f64,
 ) {
     let end = tapedeck.position(started);
     let stopped = tapedeck.stop_recording(&started.room_name).await;
@@ -44,7 +46,7 @@ async fn judge(
     // What was not written when it was killed is missing, too.
     assert!((killed - 2.0..killed + 0.3).contains(&from), "{from}");
     assert!((killed..back + 2.0).contains(&to), "{to}");
-    assert!(to - from < AWAY, "away for {:.1} s", to - from);
+    assert!(to - from < longest, "away for {:.1} s", to - from);
 
     let found = Findings::of(&tapedeck.file(&stopped.name), &grid(1));
     assert!(
@@ -76,7 +78,26 @@ async fn a_killed_capture_comes_back_into_its_room() {
     );
     let back = tapedeck.position(&started);
     tapedeck.wait_until(&started, back + 8.0).await;
-    judge(&tapedeck, &started, &publisher.options, killed, back).await;
+    let away = (killed, back);
+    judge(&tapedeck, &started, &publisher.options, away, AWAY).await;
+    drop(publisher);
+    tapedeck.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_capture_that_hangs_in_its_room_is_killed_and_replaced() {
+    let livekit = Livekit::start().await;
+    let tapedeck = Tapedeck::start(&livekit).await;
+    let publisher = Publisher::join(&livekit, "studio", PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording("studio").await;
+    tapedeck.wait_until(&started, 3.0).await;
+    let hung = tapedeck.position(&started);
+    signal_capture(&tapedeck, libc::SIGSTOP);
+    is_back(&tapedeck, &started.id, 1).await;
+    let back = tapedeck.position(&started);
+    tapedeck.wait_until(&started, back + 5.0).await;
+    let away = (hung, back);
+    judge(&tapedeck, &started, &publisher.options, away, HUNG + AWAY).await;
     drop(publisher);
     tapedeck.assert_nothing_left().await;
 }
@@ -95,7 +116,8 @@ async fn a_capture_of_a_room_of_ours_goes_on_though_the_server_dies_with_it() {
     tapedeck.wait_for_restarts(&started.id, 1, "active").await;
     let back = tapedeck.position(&started);
     tapedeck.wait_until(&started, back + 8.0).await;
-    judge(&tapedeck, &started, &publisher.options, killed, back).await;
+    let away = (killed, back);
+    judge(&tapedeck, &started, &publisher.options, away, AWAY).await;
     drop(publisher);
     tapedeck.assert_nothing_left().await;
 }

@@ -50,6 +50,7 @@ fn take(room: &str, source: &'static str, publishers: &[&Presence]) -> Take {
         canvas: (640, 360),
         publishers: publishers.iter().copied().cloned().collect(),
         pause: None,
+        rooms_kills: None,
     }
 }
 
@@ -122,7 +123,10 @@ async fn random_kills_lose_nothing() {
     let takes = [
         take("pair", "livekit", &[&one, &two]),
         take("alone", "livekit", &[&three]),
-        take("ours", "whip", &[&four.presence]),
+        Take {
+            rooms_kills: Some(killer.rooms_kills()),
+            ..take("ours", "whip", &[&four.presence])
+        },
     ];
     let mut total = Report::default();
     loop {

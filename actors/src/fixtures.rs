@@ -16,6 +16,7 @@ pub fn manifest() -> Manifest {
         state: RecordingState::Starting,
         created_at: 1_000,
         started_at: None,
+        stop_requested_at: None,
         ended_at: None,
         completed_at: None,
         end_reason: None,

@@ -37,6 +37,9 @@ pub struct Manifest {
     /// When recording time began.
     #[serde(default)]
     pub started_at: Option<i64>,
+    /// When it was asked to end, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_requested_at: Option<i64>,
     /// When the log was sealed, or last written if it never was.
     #[serde(default)]
     pub ended_at: Option<i64>,

@@ -256,13 +256,18 @@ fn events(log: &[Record]) -> Vec<&LogEvent> {
         .collect()
 }
 
+/// The gaps of a log; what is told piece by piece is one.
 fn gaps(log: &[Record]) -> Vec<(u64, u64)> {
-    log.iter()
-        .filter_map(|record| match &record.body {
-            Body::Event(LogEvent::Gap { from_ns, to_ns, .. }) => Some((*from_ns, *to_ns)),
-            _ => None,
-        })
-        .collect()
+    let mut gaps: Vec<(u64, u64)> = Vec::new();
+    for record in log {
+        if let Body::Event(LogEvent::Gap { from_ns, to_ns, .. }) = &record.body {
+            match gaps.last_mut() {
+                Some((_, until_ns)) if until_ns == from_ns => *until_ns = *to_ns,
+                _ => gaps.push((*from_ns, *to_ns)),
+            }
+        }
+    }
+    gaps
 }
 
 #[tokio::test]

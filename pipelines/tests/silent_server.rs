@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tapedeck_pipelines::control::FailureKind;
 use tapedeck_pipelines::job::{Secret, Source};
-use tapedeck_pipelines::sources::RoomSource;
+use tapedeck_pipelines::sources::{Known, RoomSource};
 use tokio::net::TcpListener;
 
 /// A start is given up after ten seconds; the reason has to be known before.
@@ -24,7 +24,7 @@ async fn its_silence_is_told_from_its_absence() {
             taken.push(listener.accept().await.unwrap());
         }
     };
-    let joining = RoomSource::join(&source, true, Vec::new(), Duration::from_secs(60));
+    let joining = RoomSource::join(&source, true, Known::default(), Duration::from_secs(60));
     let joined = tokio::select! {
         joined = tokio::time::timeout(BEFORE_THE_START_IS_GIVEN_UP, joining) => joined,
         () = taking => unreachable!(),

@@ -84,6 +84,7 @@ impl Recorder {
             state: RecordingState::Starting,
             created_at,
             started_at: None,
+            stop_requested_at: None,
             ended_at: None,
             completed_at: None,
             end_reason: None,

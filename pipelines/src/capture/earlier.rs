@@ -4,8 +4,9 @@ use crate::control::EndReason;
 use crate::log::{
     Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, TrackNumber, is_begun,
 };
-use crate::sources::Participant;
+use crate::sources::{Known, Participant};
 
+use super::absence::Absence;
 use super::clock::Moment;
 use super::told::Told;
 
@@ -32,6 +33,8 @@ pub struct Earlier {
     pub until: MachineTime,
     /// Gaps and pauses.
     pub told: Told,
+    /// What it was still to tell of missing media.
+    pub(super) absence: Absence,
     /// Where recording time was tied to the boot clock last.
     pub(super) anchor: Option<Anchor>,
     /// Whether it knows of the log from its beginning on.
@@ -91,8 +94,10 @@ impl Earlier {
             };
             self.until_ns = at.time_ns;
             self.until.wall_ns = at.wall_ns;
-            if let Body::Event(event) = record.body {
-                self.apply(at, event);
+            match record.body {
+                Body::Event(event) => self.apply(at, event),
+                Body::Frame(_) => self.absence.frame(at.time_ns),
+                _ => {}
             }
         }
         let last = Moment {
@@ -123,6 +128,7 @@ impl Earlier {
             until: std::mem::take(&mut self.until),
             started_wall_ns: self.started_wall_ns,
             anchor: self.anchor.take(),
+            absence: self.absence,
             ended: self.ended,
         };
     }
@@ -141,8 +147,26 @@ impl Earlier {
         time
     }
 
+    /// Since when media is missing that the log does not tell of: the last record, or the last
+    /// frame if none came for another reason then, nanoseconds of recording time.
+    pub fn missing_since_ns(&self) -> u64 {
+        self.absence
+            .since_ns(self.until_ns)
+            .unwrap_or(self.until_ns)
+    }
+
+    /// What it saw of the room.
+    pub fn known(&self) -> Known {
+        Known {
+            room_id: self.room_id.clone(),
+            participants: self.participants.clone(),
+            was_disconnected: self.absence.is_disconnected,
+        }
+    }
+
     fn apply(&mut self, at: Moment, event: LogEvent) {
         self.told.take_in(at, &event);
+        self.absence.apply(at.time_ns, &event);
         match event {
             LogEvent::RecordingStarted { room_id, .. } => self.room_id = room_id,
             LogEvent::ParticipantJoined {

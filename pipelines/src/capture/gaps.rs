@@ -2,14 +2,25 @@
 
 use crate::log::LogEvent;
 
+/// The connection to the room was away.
+pub const CONNECTION_LOST: &str = "connection_lost";
+/// No process captured.
+pub const CAPTURE_RESTARTED: &str = "capture_restarted";
+/// Of a picture that goes on after a pause the first key frame was awaited.
+pub const KEY_FRAME_AWAITED: &str = "key_frame_awaited";
+
 /// How long after the connection is back the first frame may take, nanoseconds.
-const FIRST_FRAME_AFTER_NS: u64 = 1_000_000_000;
+pub const FIRST_FRAME_AFTER_NS: u64 = 1_000_000_000;
 
 /// A shorter one is told by the frames alone, nanoseconds.
-const SHORTEST_NS: u64 = 1_000_000_000;
+const SHORTEST_NS: u64 = 300_000_000;
+
+/// A track that sends nothing for longer than that after media is back has nothing to send,
+/// nanoseconds.
+const AWAITED_FOR_NS: u64 = 15_000_000_000;
 
 /// An interruption is noticed at most this long after its last frame, nanoseconds.
-const NOTICED_AFTER_NS: u64 = 10_000_000_000;
+pub const NOTICED_AFTER_NS: u64 = 10_000_000_000;
 
 /// Finds out from when to when nothing was captured.
 #[derive(Debug, Default)]
@@ -30,6 +41,24 @@ struct Outage {
     /// When media could flow again; the first frame after that ends the outage.
     restored_ns: u64,
     reason: &'static str,
+}
+
+/// A track's next frame is awaited: the room's media is back, that of the track is not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Since when, nanoseconds of recording time.
+    pub since_ns: u64,
+    /// Why it was away.
+    pub reason: &'static str,
+}
+
+/// What a track misses before a frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// When its last frame came, if packets after that never arrived; nanoseconds of recording
+    /// time.
+    pub lost_since_ns: Option<u64>,
+    pub awaited: Option<Awaited>,
 }
 
 impl Gaps {
@@ -55,6 +84,28 @@ impl Gaps {
         });
     }
 
+    /// An earlier process told of everything up to `now_ns`: it goes on until the next frame.
+    pub fn goes_on(&mut self, now_ns: u64, reason: &'static str) {
+        self.told_until_ns = now_ns;
+        self.outage = Some(Outage {
+            from_ns: now_ns,
+            restored_ns: now_ns,
+            reason,
+        });
+    }
+
+    /// Why nothing comes at the moment, if that is so.
+    pub fn out(&self) -> Option<&'static str> {
+        let outage = self.outage.as_ref().map(|outage| outage.reason);
+        outage.or(self.interrupted_since.map(|_| CONNECTION_LOST))
+    }
+
+    /// What is known to be missing up to now and has not been told.
+    pub fn open(&self, now_ns: u64) -> Option<LogEvent> {
+        let outage = self.outage.as_ref()?;
+        (outage.from_ns < now_ns).then(|| gap(outage.from_ns, now_ns, outage.reason))
+    }
+
     /// The connection is lost; media may be, too.
     pub fn interrupted(&mut self, now_ns: u64) {
         let last_frame = self.last_frame_ns.unwrap_or(0);
@@ -68,20 +119,19 @@ impl Gaps {
         self.interrupted_since = None;
     }
 
-    /// A frame is about to be appended. When packets before it never arrived, `lost_since` is when
-    /// its track had its last frame.
-    pub fn frame(&mut self, now_ns: u64, lost_since: Option<u64>) -> Option<LogEvent> {
+    /// A frame is about to be appended, before which its track misses something, perhaps.
+    pub fn frame(&mut self, now_ns: u64, missed: Missed) -> Option<LogEvent> {
         self.last_frame_ns = Some(now_ns);
         let told = match self.outage.take() {
             Some(outage) => gap(outage.from_ns, now_ns, outage.reason),
-            // The connection failed for a time too short to be given up. It is told once, not for
-            // each track.
             None => {
-                let from_ns = lost_since?.max(self.told_until_ns);
+                let Awaited { since_ns, reason } = missed.since(now_ns)?;
+                // It is told once, not for each track.
+                let from_ns = since_ns.max(self.told_until_ns);
                 if now_ns.saturating_sub(from_ns) < SHORTEST_NS {
                     return None;
                 }
-                gap(from_ns, now_ns, "packets_lost")
+                gap(from_ns, now_ns, reason)
             }
         };
         self.told_until_ns = now_ns;
@@ -101,34 +151,61 @@ impl Gaps {
 
     /// Time passed; no frame may come because nobody sends any.
     pub fn tick(&mut self, now_ns: u64) -> Option<LogEvent> {
+        if self.interrupted_since.is_some() {
+            return None;
+        }
         let outage = self
             .outage
             .take_if(|outage| now_ns >= outage.restored_ns + FIRST_FRAME_AFTER_NS)?;
-        Some(gap(outage.from_ns, outage.restored_ns, outage.reason))
+        outage.restored()
     }
 
     /// Recording time stands still from now on. What was restored before is told now: the frame
     /// that would end it is not recorded.
     pub fn pause(&mut self, now_ns: u64) -> Vec<LogEvent> {
         let outage = self.outage.take();
-        let restored = outage.map(|outage| gap(outage.from_ns, outage.restored_ns, outage.reason));
+        let restored = outage.and_then(|outage| outage.up_to(now_ns));
         restored.into_iter().chain(self.kept(now_ns)).collect()
     }
 
     /// The recording ends, perhaps before the connection came back.
     pub fn end(&mut self, now_ns: u64) -> Vec<LogEvent> {
         let connection = match (self.outage.take(), self.interrupted_since.take()) {
-            (Some(outage), None) => Some(gap(outage.from_ns, outage.restored_ns, outage.reason)),
+            (Some(outage), None) => outage.up_to(now_ns),
             (outage, Some(since_ns)) => {
                 let last_frame = self.last_frame_ns.unwrap_or(0);
                 let since_ns = outage.map_or(since_ns, |outage| outage.from_ns.min(since_ns));
                 let from_ns = since_ns.max(last_frame);
                 (now_ns.saturating_sub(from_ns) >= SHORTEST_NS)
-                    .then(|| gap(from_ns, now_ns, "connection_lost"))
+                    .then(|| gap(from_ns, now_ns, CONNECTION_LOST))
             }
             (None, None) => None,
         };
         connection.into_iter().chain(self.kept(now_ns)).collect()
+    }
+}
+
+impl Outage {
+    /// The gap of one that no frame has ended: nobody sends any.
+    fn restored(self) -> Option<LogEvent> {
+        (self.from_ns < self.restored_ns).then(|| gap(self.from_ns, self.restored_ns, self.reason))
+    }
+
+    /// The gap of one that no frame has ended yet: nobody is waited for any more.
+    fn up_to(self, now_ns: u64) -> Option<LogEvent> {
+        (self.from_ns < now_ns).then(|| gap(self.from_ns, now_ns, self.reason))
+    }
+}
+
+impl Missed {
+    fn since(self, now_ns: u64) -> Option<Awaited> {
+        let in_time = |awaited: &Awaited| now_ns.saturating_sub(awaited.since_ns) < AWAITED_FOR_NS;
+        let lost = self.lost_since_ns.map(|since_ns| Awaited {
+            since_ns,
+            reason: "packets_lost",
+        });
+        // The connection failed for a time too short to be given up, or a frame is broken.
+        self.awaited.filter(in_time).or(lost)
     }
 }
 
@@ -147,14 +224,32 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    fn lost(since_ns: u64) -> Missed {
+        Missed {
+            lost_since_ns: Some(since_ns),
+            ..Missed::default()
+        }
+    }
+
+    fn awaited(since_ns: u64) -> Missed {
+        let reason = CAPTURE_RESTARTED;
+        Missed {
+            awaited: Some(Awaited { since_ns, reason }),
+            ..Missed::default()
+        }
+    }
+
     #[test]
     fn a_gap_lasts_until_the_first_frame() {
         let mut gaps = Gaps::default();
         gaps.restored(SECOND, 3 * SECOND, "connection_lost");
         assert_eq!(gaps.tick(3 * SECOND + 1), None);
         let expected = gap(SECOND, 3 * SECOND + 200, "connection_lost");
-        assert_eq!(gaps.frame(3 * SECOND + 200, None), Some(expected));
-        assert_eq!(gaps.frame(3 * SECOND + 300, None), None);
+        assert_eq!(
+            gaps.frame(3 * SECOND + 200, Missed::default()),
+            Some(expected)
+        );
+        assert_eq!(gaps.frame(3 * SECOND + 300, Missed::default()), None);
     }
 
     #[test]
@@ -172,7 +267,7 @@ mod tests {
         gaps.restored(SECOND, 2 * SECOND, "connection_lost");
         gaps.restored(2 * SECOND, 4 * SECOND, "connection_lost");
         assert_eq!(
-            gaps.frame(5 * SECOND, None),
+            gaps.frame(5 * SECOND, Missed::default()),
             Some(gap(SECOND, 5 * SECOND, "connection_lost"))
         );
     }
@@ -180,7 +275,7 @@ mod tests {
     #[test]
     fn a_source_that_never_came_back_leaves_a_gap_to_the_end() {
         let mut gaps = Gaps::default();
-        gaps.frame(SECOND, None);
+        gaps.frame(SECOND, Missed::default());
         gaps.interrupted(2 * SECOND);
         assert_eq!(
             gaps.end(9 * SECOND),
@@ -192,9 +287,9 @@ mod tests {
     #[test]
     fn a_connection_lost_while_media_still_flows_leaves_no_gap() {
         let mut gaps = Gaps::default();
-        gaps.frame(SECOND, None);
+        gaps.frame(SECOND, Missed::default());
         gaps.interrupted(2 * SECOND);
-        gaps.frame(5 * SECOND, None);
+        gaps.frame(5 * SECOND, Missed::default());
         assert!(gaps.end(5 * SECOND + 1).is_empty());
         gaps.interrupted(6 * SECOND);
         gaps.uninterrupted();
@@ -204,7 +299,7 @@ mod tests {
     #[test]
     fn in_a_silent_room_the_interruption_begins_when_it_was_noticed() {
         let mut gaps = Gaps::default();
-        gaps.frame(SECOND, None);
+        gaps.frame(SECOND, Missed::default());
         gaps.interrupted(60 * SECOND);
         assert_eq!(
             gaps.end(70 * SECOND),
@@ -215,17 +310,17 @@ mod tests {
     #[test]
     fn a_silence_that_cost_packets_is_told_once_and_one_that_did_not_is_no_gap() {
         let mut gaps = Gaps::default();
-        assert_eq!(gaps.frame(9 * SECOND, None), None);
-        let a_moment_ago = Some(9 * SECOND);
-        assert_eq!(gaps.frame(9 * SECOND + SECOND / 2, a_moment_ago), None);
+        assert_eq!(gaps.frame(9 * SECOND, Missed::default()), None);
+        let a_moment_ago = lost(9 * SECOND);
+        assert_eq!(gaps.frame(9 * SECOND + SECOND / 5, a_moment_ago), None);
         // Another track went on.
-        assert_eq!(gaps.frame(13 * SECOND, None), None);
+        assert_eq!(gaps.frame(13 * SECOND, Missed::default()), None);
         assert_eq!(
-            gaps.frame(14 * SECOND, Some(10 * SECOND)),
+            gaps.frame(14 * SECOND, lost(10 * SECOND)),
             Some(gap(10 * SECOND, 14 * SECOND, "packets_lost"))
         );
         assert_eq!(
-            gaps.frame(14 * SECOND + SECOND / 2, Some(10 * SECOND)),
+            gaps.frame(14 * SECOND + SECOND / 5, lost(10 * SECOND)),
             None
         );
     }
@@ -233,10 +328,10 @@ mod tests {
     #[test]
     fn a_connection_that_was_away_only_during_a_pause_leaves_no_gap() {
         let mut gaps = Gaps::default();
-        gaps.frame(SECOND, None);
+        gaps.frame(SECOND, Missed::default());
         gaps.interrupted(2 * SECOND);
         gaps.restored(2 * SECOND, 2 * SECOND, "connection_lost");
-        assert_eq!(gaps.frame(2 * SECOND + 300, None), None);
+        assert_eq!(gaps.frame(2 * SECOND + 300, Missed::default()), None);
         assert!(gaps.end(60 * SECOND).is_empty());
     }
 
@@ -248,11 +343,11 @@ mod tests {
         assert_eq!(
             gaps.pause(4 * SECOND),
             [
-                gap(SECOND, 3 * SECOND, "connection_lost"),
+                gap(SECOND, 4 * SECOND, "connection_lost"),
                 gap(3 * SECOND, 4 * SECOND, "disk_slow")
             ]
         );
-        assert_eq!(gaps.frame(5 * SECOND, None), None);
+        assert_eq!(gaps.frame(5 * SECOND, Missed::default()), None);
     }
 
     #[test]
@@ -265,5 +360,47 @@ mod tests {
             Some(gap(SECOND, 3 * SECOND, "disk_slow"))
         );
         assert_eq!(gaps.kept(4 * SECOND), None);
+    }
+
+    #[test]
+    fn what_an_earlier_process_missed_goes_on_until_the_first_frame_of_each_track() {
+        let mut gaps = Gaps::default();
+        gaps.goes_on(SECOND, CAPTURE_RESTARTED);
+        assert_eq!(gaps.out(), Some(CAPTURE_RESTARTED));
+        assert_eq!(
+            gaps.open(SECOND + 7),
+            Some(gap(SECOND, SECOND + 7, CAPTURE_RESTARTED))
+        );
+        let sound = gaps.frame(SECOND + 50, awaited(SECOND));
+        assert_eq!(sound, Some(gap(SECOND, SECOND + 50, CAPTURE_RESTARTED)));
+        assert_eq!(gaps.out(), None);
+        let picture = gaps.frame(2 * SECOND, awaited(SECOND));
+        assert_eq!(
+            picture,
+            Some(gap(SECOND + 50, 2 * SECOND, CAPTURE_RESTARTED))
+        );
+        // This one had nothing to send for long.
+        assert_eq!(gaps.frame(60 * SECOND, awaited(SECOND)), None);
+    }
+
+    #[test]
+    fn an_outage_goes_on_while_the_connection_is_lost_again() {
+        let mut gaps = Gaps::default();
+        gaps.goes_on(SECOND, CAPTURE_RESTARTED);
+        gaps.interrupted(SECOND);
+        assert_eq!(gaps.tick(9 * SECOND), None);
+        gaps.restored(SECOND, 10 * SECOND, CONNECTION_LOST);
+        assert_eq!(
+            gaps.frame(10 * SECOND, Missed::default()),
+            Some(gap(SECOND, 10 * SECOND, CONNECTION_LOST))
+        );
+    }
+
+    #[test]
+    fn in_a_silent_room_nothing_is_missing_after_the_restart() {
+        let mut gaps = Gaps::default();
+        gaps.goes_on(SECOND, CAPTURE_RESTARTED);
+        assert_eq!(gaps.tick(2 * SECOND), None);
+        assert_eq!(gaps.out(), None);
     }
 }

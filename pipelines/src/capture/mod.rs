@@ -1,6 +1,7 @@
 //! The capture process: it joins a room and appends everything it receives to the capture log,
 //! untouched. It decodes nothing.
 
+mod absence;
 mod clock;
 mod earlier;
 mod ending;

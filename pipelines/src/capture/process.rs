@@ -138,10 +138,7 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Not
         log::info!("the log is complete already");
         return Err(Box::new(complete(earlier, reason)).into());
     }
-    let known = earlier
-        .as_ref()
-        .map(|earlier| earlier.participants.clone())
-        .unwrap_or_default();
+    let known = earlier.as_ref().map(Earlier::known).unwrap_or_default();
     let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
     let (source, joined) = {
         let mut joining = pin!(RoomSource::join(

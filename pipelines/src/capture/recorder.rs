@@ -11,7 +11,7 @@ use crate::sources::{Participant, Publication, SourceEvent, TrackId};
 
 use super::clock::{Moment, RecordingClock};
 use super::earlier::Earlier;
-use super::gaps::{Gaps, gap};
+use super::gaps::{CAPTURE_RESTARTED, CONNECTION_LOST, Gaps, gap};
 use super::sink::{RecordSink, event};
 use super::told::Told;
 use super::track::{Logged, Track};
@@ -74,11 +74,15 @@ impl Recorder {
         for &track in &earlier.open_tracks {
             event(sink, now, LogEvent::TrackRemoved { track });
         }
-        let until_ns = earlier.until_ns;
+        let from_ns = earlier.missing_since_ns();
         let mut recorder = Self::new(clock, earlier);
-        recorder
-            .gaps
-            .restored(until_ns, now.time_ns, "capture_restarted");
+        // At once: this process may be killed before the first frame.
+        if from_ns < now.time_ns {
+            recorder.tell(gap(from_ns, now.time_ns, CAPTURE_RESTARTED), now, sink);
+        }
+        if !recorder.paused {
+            recorder.gaps.goes_on(now.time_ns, CAPTURE_RESTARTED);
+        }
         recorder
     }
 
@@ -151,9 +155,10 @@ impl Recorder {
                 event(sink, now, LogEvent::ConnectionRestored);
                 if let Some(since) = media_lost_since {
                     let from_ns = self.clock.at(since);
-                    self.gaps.restored(from_ns, now.time_ns, "connection_lost");
+                    self.gaps.restored(from_ns, now.time_ns, CONNECTION_LOST);
                     for track in self.tracks.iter_mut() {
                         track.interrupted = true;
+                        track.await_frame(from_ns, CONNECTION_LOST);
                     }
                 } else {
                     self.gaps.uninterrupted();
@@ -224,9 +229,13 @@ impl Recorder {
         }
     }
 
-    /// Gaps and pauses so far.
-    pub fn told(&self) -> &Told {
-        &self.told
+    /// Gaps and pauses so far, with what is missing just now.
+    pub fn told(&self, now: Moment) -> Told {
+        let mut told = self.told.clone();
+        if let Some(open) = self.gaps.open(now.time_ns) {
+            told.take_in(now, &open);
+        }
+        told
     }
 
     /// How many participants are in the room.
@@ -286,7 +295,12 @@ impl Recorder {
     ) -> Reaction {
         let id = publication.id.clone();
         let codec = publication.codec;
-        self.tracks.insert(Track::new(publication));
+        let mut track = Track::new(publication);
+        // Who is here before media is back was here, or is back as well.
+        if let Some(reason) = self.gaps.out() {
+            track.await_frame(now.time_ns, reason);
+        }
+        self.tracks.insert(track);
         if let Some(codec) = codec {
             self.log_track(&id, codec, None, now, sink);
         }
@@ -333,6 +347,7 @@ impl Recorder {
             return Reaction::Nothing;
         };
         track.publication.muted = muted;
+        track.awaited = None;
         track.last_frame_ns = None;
         if let Some(Logged { number: track, .. }) = track.logged {
             let told = if muted {

@@ -406,16 +406,68 @@ fn going_on_in_a_log_closes_its_tracks_and_tells_the_gap() {
     recorder.handle(SourceEvent::Frame(video(0, true)), at(9200), &mut log);
     let events = log.events();
     assert_eq!(events[0], &LogEvent::TrackRemoved { track: 4 });
-    assert!(matches!(events[1], LogEvent::TrackAdded(info) if info.track == 7));
-    assert_eq!(
-        events[2],
-        &LogEvent::Gap {
-            from_ns: 5_000 * MS,
-            to_ns: 9_200 * MS,
-            reason: "capture_restarted".to_owned()
-        }
-    );
+    // At once, and again when the first frame is there.
+    assert_eq!(events[1], &restarted(5_000, 9_000));
+    assert!(matches!(events[2], LogEvent::TrackAdded(info) if info.track == 7));
+    assert_eq!(events[3], &restarted(9_000, 9_200));
+    let told = recorder.told(at(9_300));
+    let told: Vec<_> = told
+        .gaps()
+        .iter()
+        .map(|gap| (gap.from_ms, gap.to_ms))
+        .collect();
+    assert_eq!(told, [(5_000, 9_200)]);
     assert_eq!(recorder.participant_count(), 1);
+}
+
+fn restarted(from_ms: u64, to_ms: u64) -> LogEvent {
+    gap(from_ms * MS, to_ms * MS, CAPTURE_RESTARTED)
+}
+
+#[test]
+fn a_gap_lasts_until_the_last_of_the_tracks_that_were_there_is_back() {
+    let clock = RecordingClock::new(Instant::now(), 9_000 * MS);
+    let mut log = Log::default();
+    let earlier = Earlier {
+        until_ns: 5_000 * MS,
+        ..Earlier::default()
+    };
+    let mut recorder = Recorder::resume(clock, earlier, at(9_000), &mut log);
+    for (id, codec) in [("TR_1", Codec::Vp8), ("TR_2", Codec::Opus)] {
+        let published = SourceEvent::TrackPublished(track(id, Some(codec)));
+        recorder.handle(published, at(9_000), &mut log);
+    }
+    // Before the first frame it is open.
+    assert_eq!(recorder.told(at(9_050)).gaps()[0].to_ms, 9_050);
+    let mut sound = video(0, true);
+    sound.id = TrackId::from("TR_2");
+    sound.codec = Codec::Opus;
+    recorder.handle(SourceEvent::Frame(sound), at(9_100), &mut log);
+    recorder.handle(SourceEvent::Frame(video(0, true)), at(9_900), &mut log);
+    assert!(log.events().contains(&&restarted(9_100, 9_900)));
+    let told = recorder.told(at(10_000));
+    let told: Vec<_> = told
+        .gaps()
+        .iter()
+        .map(|gap| (gap.from_ms, gap.to_ms))
+        .collect();
+    assert_eq!(told, [(5_000, 9_900)]);
+}
+
+#[test]
+fn a_key_frame_that_comes_late_after_a_pause_leaves_a_gap() {
+    let mut room = room();
+    room.frame(1000, video(0, true));
+    room.recorder.pause(at(1033), &mut room.log);
+    room.recorder.resume_after(0, at(1033), &mut room.log);
+    room.frame(1100, video(9_000, false));
+    room.frame(1833, video(72_000, true));
+    let told = room.recorder.told(at(2_000));
+    let [late] = told.gaps() else {
+        panic!("{told:?}")
+    };
+    assert_eq!((late.from_ms, late.to_ms), (1033, 1833));
+    assert_eq!(late.reason, "key_frame_awaited");
 }
 
 #[test]
@@ -443,7 +495,7 @@ fn a_pause_takes_no_media_but_tells_who_comes_and_goes() {
     ));
     assert_eq!(room.log.frames().len(), 1);
     // Nothing is missing of what was asked for.
-    assert!(room.recorder.told().gaps().is_empty());
+    assert!(room.recorder.told(at(1100)).gaps().is_empty());
 }
 
 #[test]
@@ -469,8 +521,9 @@ fn after_a_pause_the_same_track_goes_on_with_a_key_frame_however_long_it_was() {
     let frames = room.log.frames();
     assert!(frames[1].keyframe && !frames[1].contiguous);
     assert!(frames[2].contiguous);
-    assert!(room.recorder.told().gaps().is_empty());
-    let pauses = room.recorder.told().pauses();
+    let told = room.recorder.told(at(1166));
+    assert!(told.gaps().is_empty());
+    let pauses = told.pauses();
     assert_eq!((pauses[0].at_ms, pauses[0].to), (1033, Some(3_600_000)));
 }
 
@@ -484,6 +537,7 @@ fn a_picture_whose_key_frames_are_not_recognised_is_taken_up_after_a_while() {
     assert_eq!(room.log.frames().len(), 1);
     room.frame(11_100, video(909_000, false));
     assert_eq!(room.log.frames().len(), 2);
+    assert_eq!(room.recorder.told(at(11_200)).gaps()[0].to_ms, 11_100);
 }
 
 #[test]
@@ -506,7 +560,7 @@ fn a_paused_log_is_gone_on_with_paused_and_without_a_gap() {
     recorder.resume_after(9 * MS, at(5000), &mut log);
     recorder.handle(SourceEvent::Frame(video(9000, true)), at(5100), &mut log);
     assert_eq!(log.frames().len(), 1);
-    assert!(recorder.told().gaps().is_empty());
+    assert!(recorder.told(at(5100)).gaps().is_empty());
 }
 
 #[test]

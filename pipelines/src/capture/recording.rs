@@ -368,8 +368,9 @@ impl Recording {
 
     fn publish(&mut self, control: &Control) {
         self.next_snapshot = Instant::now() + SNAPSHOT_INTERVAL;
+        let now = self.clock.now();
         if self.is_open() {
-            self.status.duration_ms = self.clock.now().time_ns / 1_000_000;
+            self.status.duration_ms = now.time_ns / 1_000_000;
         }
         self.status.frames = self.recorder.frames();
         self.status.bytes = self.recorder.bytes();
@@ -379,8 +380,9 @@ impl Recording {
             .first_frame_wall_ns()
             .map(|wall_ns| wall_ns / 1_000_000);
         let mut snapshot = self.status.clone();
-        snapshot.gaps = self.recorder.told().gaps().to_vec();
-        snapshot.pauses = self.recorder.told().pauses().to_vec();
+        let told = self.recorder.told(now);
+        snapshot.gaps = told.gaps().to_vec();
+        snapshot.pauses = told.pauses().to_vec();
         snapshot.participants = self
             .recorder
             .participants(|id| self.layers.layer(id).to_owned());

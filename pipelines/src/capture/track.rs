@@ -4,6 +4,7 @@ use crate::control::TrackStatus;
 use crate::log::{Codec, TrackInfo, TrackKind, TrackNumber};
 use crate::sources::{Publication, SourceFrame, TrackId};
 
+use super::gaps::{Awaited, KEY_FRAME_AWAITED};
 use super::timeline::Timeline;
 
 /// How long a track may be waited for to begin with a key frame after a pause, nanoseconds. Longer,
@@ -18,6 +19,8 @@ pub struct Track {
     pub timeline: Timeline,
     /// The next frame does not follow the one before.
     pub interrupted: bool,
+    /// Whether its next frame is awaited: what comes before it is missing.
+    pub awaited: Option<Awaited>,
     /// After a pause: until when it may begin with a key frame only, nanoseconds of recording time.
     keyframe_only_until_ns: Option<u64>,
     /// Arrival of the last frame since it was unmuted, nanoseconds of recording time.
@@ -44,6 +47,7 @@ impl Track {
             logged: None,
             timeline: Timeline::default(),
             interrupted: false,
+            awaited: None,
             keyframe_only_until_ns: None,
             last_frame_ns: None,
             frames: 0,
@@ -57,6 +61,7 @@ impl Track {
     /// Nothing is taken of it for a while.
     pub fn pause(&mut self) {
         self.interrupted = true;
+        self.awaited = None;
         self.last_frame_ns = None;
     }
 
@@ -64,6 +69,14 @@ impl Track {
     pub fn resume(&mut self, now_ns: u64) {
         self.keyframe_only_until_ns = (self.publication.kind == TrackKind::Video)
             .then(|| now_ns.saturating_add(KEYFRAME_WAIT_NS));
+        if self.publication.kind == TrackKind::Video {
+            self.await_frame(now_ns, KEY_FRAME_AWAITED);
+        }
+    }
+
+    /// Its next frame is awaited from now on, unless it is muted.
+    pub fn await_frame(&mut self, since_ns: u64, reason: &'static str) {
+        self.awaited = (!self.publication.muted).then_some(Awaited { since_ns, reason });
     }
 
     /// Whether it can go on with this frame.

@@ -212,7 +212,8 @@ pub struct Gap {
     pub from_ms: u64,
     /// Recording time, ms.
     pub to_ms: u64,
-    /// `capture_restarted`, `connection_lost`, `packets_lost`, `disk_slow`, `stalled`.
+    /// `capture_restarted`, `connection_lost`, `packets_lost`, `key_frame_awaited`, `disk_slow`,
+    /// `stalled`, `capture_lost`.
     pub reason: String,
 }
 

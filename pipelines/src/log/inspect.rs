@@ -216,7 +216,7 @@ impl Summary {
                 from_ns,
                 to_ns,
                 reason,
-            } => self.gaps.push(GapSummary {
+            } => self.gap(GapSummary {
                 from_ms: from_ns / 1_000_000,
                 to_ms: to_ns / 1_000_000,
                 reason,
@@ -232,6 +232,16 @@ impl Summary {
             }
             LogEvent::RecordingEnded { reason } => self.end_reason = Some(reason),
             _ => {}
+        }
+    }
+
+    /// A gap may be told piece by piece.
+    fn gap(&mut self, gap: GapSummary) {
+        match self.gaps.last_mut() {
+            Some(last) if last.reason == gap.reason && last.to_ms == gap.from_ms => {
+                last.to_ms = gap.to_ms;
+            }
+            _ => self.gaps.push(gap),
         }
     }
 

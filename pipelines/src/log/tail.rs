@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use super::folder::segment_numbers;
-use super::format::SEGMENT_HEADER_BYTES;
+use super::format::{HeaderError, SEGMENT_HEADER_BYTES};
 use super::reader::{LogReader, Next, Position};
+use super::segment::Segment;
 use super::{LogError, Record};
 
 /// The end of what can be read.
@@ -45,7 +46,14 @@ pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, L
         header_bytes
     };
     let mut last = None;
-    for &number in numbers.iter().rev() {
+    // Of what a segment holds that does not say which it is only those before it tell whether it
+    // is a copy, and it may make copies of those behind it.
+    let sound = all_headers_are_sound(folder, &numbers)?;
+    let places: Vec<u32> = match sound {
+        true => numbers.iter().rev().copied().collect(),
+        false => numbers.first().copied().into_iter().collect(),
+    };
+    for number in places {
         reader.seek(Position {
             segment: number,
             offset: header_bytes,
@@ -61,7 +69,7 @@ pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, L
             }
         }
         // What is no part of this log is left alone.
-        if number == segment && reader.is_foreign() {
+        if reader.position().segment == segment && reader.is_foreign() {
             good_bytes = metadata.len();
         }
         if last.is_some() {
@@ -73,4 +81,15 @@ pub(super) fn find_tail(folder: &Path, reader: &mut LogReader) -> Result<Tail, L
         good_bytes,
         last,
     })
+}
+
+/// Whether no segment has a damaged header.
+fn all_headers_are_sound(folder: &Path, numbers: &[u32]) -> Result<bool, LogError> {
+    for &number in numbers {
+        let header = Segment::open(folder, number)?.header()?;
+        if matches!(header, Some(Err(HeaderError::Damaged))) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -65,6 +65,17 @@ pub struct Joined {
     pub at: Instant,
 }
 
+/// What an earlier process saw of the room, whose recording goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// `RM_…`, when the recording began.
+    pub room_id: String,
+    /// Those who have not left.
+    pub participants: Vec<Participant>,
+    /// Whether the connection to the room was lost.
+    pub was_disconnected: bool,
+}
+
 /// Somebody in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Participant {

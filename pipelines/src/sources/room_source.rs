@@ -7,7 +7,7 @@ use crate::log::TrackKind;
 
 use super::livekit::LivekitSource;
 use super::whip::WhipSource;
-use super::{Joined, Participant, SourceEvent, TrackId};
+use super::{Joined, Known, SourceEvent, TrackId};
 
 /// A room of any kind, with a recorder in it.
 pub struct RoomSource {
@@ -24,8 +24,8 @@ enum Kind {
 }
 
 impl RoomSource {
-    /// Joins the room; tries for about eight seconds while its server does not answer. `known` are
-    /// participants that an earlier process saw in the room. Without `video` nothing is told of video
+    /// Joins the room; tries for about eight seconds while its server does not answer. `known` is
+    /// what an earlier process saw of the room. Without `video` nothing is told of video
     /// tracks, and nothing of them is received from servers that can be asked. An interruption may last as long as
     /// `give_up_after`.
     ///
@@ -34,13 +34,13 @@ impl RoomSource {
     pub async fn join(
         source: &Source,
         video: bool,
-        known: Vec<Participant>,
+        known: Known,
         give_up_after: Duration,
     ) -> Result<(Self, Joined), Failure> {
         let (kind, joined) = match source {
             Source::Livekit { url, token } => {
                 let (source, joined) =
-                    LivekitSource::join(url, token, known, give_up_after).await?;
+                    LivekitSource::join(url, token, known.participants, give_up_after).await?;
                 (Kind::Livekit(Box::new(source)), joined)
             }
             Source::Whip { socket, room } => {

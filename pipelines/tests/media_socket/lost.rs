@@ -107,6 +107,39 @@ async fn after_a_new_rooms_process_media_is_back_when_somebody_publishes_again()
 }
 
 #[tokio::test]
+async fn a_capture_that_comes_after_a_new_rooms_process_waits_for_publishers_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("media.sock");
+    let mut rooms = Rooms::start(&socket);
+    let known = Known {
+        room_id: "RM_1".to_owned(),
+        participants: vec![Participant {
+            id: "PA_1".to_owned(),
+            identity: "alice".to_owned(),
+            name: String::new(),
+        }],
+        was_disconnected: false,
+    };
+    let (joined, _) = tokio::join!(
+        WhipSource::join(&socket, "studio", known, SOON),
+        rooms.admit(nobody("RM_2"))
+    );
+    let (mut source, _) = joined.unwrap();
+    let names = up_to(&mut source, "ParticipantLeft").await;
+    assert_eq!(names, ["Interrupted", "ParticipantLeft"]);
+    let mut back = alice("RM_2", ["TR_v", "TR_a"]);
+    back.participants[0].id = "PA_2".to_owned();
+    for track in &mut back.tracks {
+        track.participant = "PA_2".to_owned();
+    }
+    rooms.server.tell("studio", &MediaEvent::Room(back));
+    rooms.send("studio", AUDIO, false, b"after");
+    let names = up_to(&mut source, "Restored").await;
+    assert!(names.contains(&"ParticipantJoined".to_owned()), "{names:?}");
+    assert_eq!(next_frame(&mut source).await.payload, b"after"[..]);
+}
+
+#[tokio::test]
 async fn after_a_lost_connection_to_the_same_room_everything_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("media.sock");
@@ -133,7 +166,7 @@ async fn a_rooms_process_that_does_not_come_back_ends_the_recording() {
     let mut rooms = Rooms::start(&socket);
     let patience = Duration::from_millis(300);
     let (joined, _) = tokio::join!(
-        WhipSource::join(&socket, "studio", Vec::new(), patience),
+        WhipSource::join(&socket, "studio", Known::default(), patience),
         rooms.admit(nobody("RM_1"))
     );
     let (mut source, _) = joined.unwrap();
@@ -187,8 +220,14 @@ async fn why_a_room_cannot_be_had_is_told() {
     let _listener = UnixListener::bind(&silent).unwrap();
     let limit = Duration::from_secs(30);
     let (unreachable, timeout) = tokio::join!(
-        within(limit, WhipSource::join(&absent, "a", Vec::new(), SOON)),
-        within(limit, WhipSource::join(&silent, "a", Vec::new(), SOON)),
+        within(
+            limit,
+            WhipSource::join(&absent, "a", Known::default(), SOON)
+        ),
+        within(
+            limit,
+            WhipSource::join(&silent, "a", Known::default(), SOON)
+        ),
     );
     let kinds = [unreachable, timeout].map(|failed| failed.err().map(|failure| failure.kind));
     assert_eq!(

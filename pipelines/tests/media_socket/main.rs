@@ -16,7 +16,7 @@ use tapedeck_pipelines::rooms::media::{
     RoomTrack,
 };
 use tapedeck_pipelines::sources::whip::WhipSource;
-use tapedeck_pipelines::sources::{Joined, SourceEvent, SourceFrame, TrackId};
+use tapedeck_pipelines::sources::{Joined, Known, Participant, SourceEvent, SourceFrame, TrackId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -124,7 +124,7 @@ fn nobody(room_id: &str) -> RoomState {
 }
 
 async fn join(socket: &Path, room: &str) -> (WhipSource, Joined) {
-    within(SOON, WhipSource::join(socket, room, Vec::new(), SOON))
+    within(SOON, WhipSource::join(socket, room, Known::default(), SOON))
         .await
         .unwrap()
 }

@@ -10,8 +10,8 @@ use tapedeck_pipelines::control::{
     WhipRefusal, WhipRequest,
 };
 use tapedeck_pipelines::job::{RoomsJob, RoomsSettings};
-use tapedeck_pipelines::sources::Joined;
 use tapedeck_pipelines::sources::whip::WhipSource;
+use tapedeck_pipelines::sources::{Joined, Known};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -50,7 +50,7 @@ impl Process {
     /// Records a room.
     pub async fn record(&self, room: &str) -> (WhipSource, Joined) {
         let socket = self.media_socket();
-        let joining = WhipSource::join(&socket, room, Vec::new(), SOON);
+        let joining = WhipSource::join(&socket, room, Known::default(), SOON);
         timeout(SOON, joining).await.expect("in time").unwrap()
     }
 

@@ -18,7 +18,6 @@ pub struct Report {
     verdict: Verdict,
     gaps: usize,
     gap_seconds: f64,
-    lost_frames: usize,
 }
 
 impl Report {
@@ -50,7 +49,6 @@ impl Report {
         self.recordings += 1;
         self.gaps += taken.claims.gaps.len();
         self.gap_seconds += taken.claims.gap_seconds();
-        self.lost_frames += taken.lost_frames();
         self.verdict += verdict;
     }
 
@@ -73,7 +71,6 @@ impl Report {
         self.recordings += other.recordings;
         self.gaps += other.gaps;
         self.gap_seconds += other.gap_seconds;
-        self.lost_frames += other.lost_frames;
         self.verdict += other.verdict.clone();
     }
 }
@@ -112,12 +109,11 @@ impl fmt::Display for Report {
         write!(
             f,
             "{} kills, {} recordings; {moments} flashes and beeps shown, {lost} lost, {in_gaps} in \
-             gaps; {} gaps told, {:.1} s; {} breaks in tracks outside gaps",
+             gaps; {} gaps told, {:.1} s",
             self.kills(),
             self.recordings,
             self.gaps,
-            self.gap_seconds,
-            self.lost_frames
+            self.gap_seconds
         )
     }
 }

@@ -1,6 +1,6 @@
 //! Publishers of our own rooms that publish again when the rooms process was killed.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,17 +14,24 @@ use crate::tapedeck::now_ms;
 /// How soon a publisher notices, and how often it tries.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Counts how often the rooms process was killed; all that hold it see the same.
+/// When the rooms process was killed; all that hold it see the same.
 #[derive(Clone, Debug, Default)]
-pub struct RoomsKills(Arc<AtomicU32>);
+pub struct RoomsKills(Arc<Mutex<Vec<f64>>>);
 
 impl RoomsKills {
     pub(super) fn add(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        let mut times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.push(now_ms());
     }
 
-    fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+    /// All kills, Unix ms.
+    pub(super) fn times(&self) -> Vec<f64> {
+        let times = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        times.clone()
+    }
+
+    fn count(&self) -> usize {
+        self.times().len()
     }
 }
 

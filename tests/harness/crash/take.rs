@@ -8,17 +8,15 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tapedeck_pipelines::layout::arrange;
 
-use super::{Presence, manifest};
-use crate::capture_log::Missing;
+use super::{Presence, RoomsKills, manifest};
+use crate::capture_log::{Missing, Silence};
 use crate::oracle::{Claims, Shown, Verdict, judge};
 use crate::tapedeck::{Insistent, Recording, Tapedeck};
 
 /// How far the beginning and end of a recording may be from what was asked for, ms.
 const ANSWER_MS: f64 = 500.0;
-/// How long capture may have been away when a recording was told to end, ms.
-const REPLACED_MS: f64 = 5_000.0;
-/// What a gap may leave out around the frames that are missing, s.
-const GAP_EDGE_SECONDS: f64 = 1.0;
+/// A shorter silence is told by the frames alone, s. Machines of tests are busy.
+const LEAST_SILENCE: f64 = 0.5;
 
 /// A recording to be made.
 #[derive(Clone, Debug)]
@@ -32,6 +30,8 @@ pub struct Take {
     pub publishers: Vec<Presence>,
     /// When it is paused, after its beginning, and for how long.
     pub pause: Option<(Duration, Duration)>,
+    /// Kills of the process that has its room, if it is ours.
+    pub rooms_kills: Option<RoomsKills>,
 }
 
 /// A recording that was made.
@@ -125,6 +125,7 @@ impl Taken {
         let shown: Vec<Shown> = self.take.publishers.iter().map(Presence::shown).collect();
         let mut verdict = judge(&self.file, &self.claims, &shown, &places);
         verdict.faults.extend(self.untruths());
+        verdict.faults.extend(self.untold());
         let whose = format!("{} ({})", self.recording.id, self.take.room);
         for fault in &mut verdict.faults {
             *fault = format!("{whose}: {fault}");
@@ -145,14 +146,11 @@ impl Taken {
             untruths.push(format!("its beginning has moved by {started:.0} ms"));
         }
         let Range { start, end } = self.stopped;
-        // Nothing more was captured when it was told to end while its capture was being replaced.
-        let start = if self.claims.is_cut_short() {
-            start - REPLACED_MS
-        } else {
-            start
-        };
-        if !(start - ANSWER_MS..=end + ANSWER_MS).contains(&self.claims.ended_at) {
-            let late = self.claims.ended_at - end;
+        // What was not captured because it was stopped while capture was away is told.
+        let ended_at = self.claims.started_at + self.claims.told_until();
+        let ended_at = self.claims.ended_at.max(ended_at);
+        if !(start - ANSWER_MS..=end + ANSWER_MS).contains(&ended_at) {
+            let late = ended_at - end;
             untruths.push(format!("it ended {late:.0} ms after its stop was answered"));
         }
         let stored = std::fs::read(&self.file).unwrap_or_default();
@@ -170,15 +168,62 @@ impl Taken {
         untruths
     }
 
-    /// Breaks in its tracks that no gap tells.
-    pub fn lost_frames(&self) -> usize {
-        let is_told = |at: f64| {
-            self.claims.gaps.iter().any(|gap| {
-                let from = gap.from_ms as f64 / 1e3 - GAP_EDGE_SECONDS;
-                (from..gap.to_ms as f64 / 1e3 + GAP_EDGE_SECONDS).contains(&at)
+    /// What is missing in its tracks and no gap tells; each kill of the rooms process while it was
+    /// recorded that no gap tells.
+    fn untold(&self) -> Vec<String> {
+        let silences = Missing::of(&self.log).silences.into_iter();
+        let untold = silences.filter(|silence| self.untold_seconds(silence) >= LEAST_SILENCE);
+        let mut faults: Vec<String> = untold
+            .map(|silence| {
+                let Silence {
+                    identity,
+                    kind,
+                    from,
+                    to,
+                } = silence;
+                format!("{kind:?} of {identity} is missing from {from:.2} s to {to:.2} s, and no gap tells it")
             })
-        };
-        let frames = Missing::of(&self.log).frames;
-        frames.iter().filter(|(_, at)| !is_told(*at)).count()
+            .collect();
+        let kills = self.take.rooms_kills.iter().flat_map(RoomsKills::times);
+        let untold = kills.filter(|wall| !self.tells_kill(*wall));
+        faults.extend(untold.map(|wall| {
+            let at = (wall - self.claims.started_at) / 1e3;
+            format!(
+                "the rooms process was killed {at:.2} s after its beginning, and no gap tells it"
+            )
+        }));
+        if !faults.is_empty() {
+            faults.push(format!(
+                "told: {:?}, {:?}",
+                self.claims.gaps, self.claims.pauses
+            ));
+        }
+        faults
+    }
+
+    /// How much of a silence no gap tells, s.
+    fn untold_seconds(&self, silence: &Silence) -> f64 {
+        let mut untold = silence.to - silence.from;
+        let mut from = silence.from;
+        for gap in &self.claims.gaps {
+            let start = (gap.from_ms as f64 / 1e3).clamp(from, silence.to);
+            let end = (gap.to_ms as f64 / 1e3).clamp(start, silence.to);
+            untold -= end - start;
+            from = end;
+        }
+        untold
+    }
+
+    /// Whether a kill of the rooms process at that time, Unix ms, cost nothing of the recording or
+    /// is told.
+    fn tells_kill(&self, wall: f64) -> bool {
+        let is_recorded = self.claims.started_at..self.claims.ended_at - LEAST_SILENCE * 1e3;
+        let at_ms = wall - self.claims.started_at;
+        let mut gaps = self.claims.gaps.iter();
+        !is_recorded.contains(&wall)
+            || gaps.any(|gap| {
+                let edge = LEAST_SILENCE * 1e3;
+                (gap.from_ms as f64 - edge..gap.to_ms as f64 + edge).contains(&at_ms)
+            })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tapedeck_pipelines::control::{Gap, Pause, Warning};
+use tapedeck_pipelines::control::{Gap, Pause};
 
 use super::Shown;
 
@@ -10,12 +10,10 @@ use super::Shown;
 const BEGINNING_SECONDS: f64 = 1.5;
 /// What is shown so shortly before the end may be missing, s.
 const END_SECONDS: f64 = 0.35;
-/// The same of a recording that says that its capture was lost and not back when it ended.
-const LOST_END_SECONDS: f64 = 1.0;
 /// What is shown so shortly before a gap or a pause may be missing, s.
 const BEFORE_SECONDS: f64 = 0.25;
 /// What is shown so soon after a gap or a pause may be missing, s: a key frame is awaited.
-const AFTER_SECONDS: f64 = 1.0;
+const AFTER_SECONDS: f64 = 0.5;
 
 /// What the manifest of a finished recording says of its time.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -29,8 +27,6 @@ pub struct Claims {
     pub gaps: Vec<Gap>,
     #[serde(default)]
     pub pauses: Vec<Pause>,
-    #[serde(default)]
-    pub warnings: Vec<Warning>,
 }
 
 /// When a publisher flashed and beeped.
@@ -67,10 +63,11 @@ impl Claims {
         (self.ended_at - self.started_at - self.paused_until(self.ended_at)) / 1e3
     }
 
-    /// Whether it says that its last moments may be missing, capture being lost when it ended.
-    pub fn is_cut_short(&self) -> bool {
-        let mut warnings = self.warnings.iter();
-        warnings.any(|warning| warning.code == "capture_lost")
+    /// Up to where it tells what was missing, ms of wall time after its beginning: the end of a
+    /// recording may be told by a gap behind its file.
+    pub fn told_until(&self) -> f64 {
+        let last = self.gaps.iter().map(|gap| gap.to_ms).max().unwrap_or(0);
+        last as f64 + self.paused_until(self.ended_at)
     }
 
     /// All gaps together, s.
@@ -120,12 +117,7 @@ impl Claims {
         let after = wall + BEFORE_SECONDS * 1e3;
         let mut present = shown.present.iter();
         let present = present.any(|stretch| stretch.contains(&before) && stretch.contains(&after));
-        let end = if self.is_cut_short() {
-            LOST_END_SECONDS
-        } else {
-            END_SECONDS
-        };
-        let inside = (BEGINNING_SECONDS..=self.file_seconds() - end).contains(&at);
+        let inside = (BEGINNING_SECONDS..=self.file_seconds() - END_SECONDS).contains(&at);
         let running = self.paused_until(before) == self.paused_until(after);
         let in_gap = self.gaps.iter().any(|gap| {
             let from = gap.from_ms as f64 / 1e3 - BEFORE_SECONDS;

@@ -162,18 +162,18 @@ fn who_was_away_is_not_missed() {
 }
 
 #[test]
-fn a_capture_that_was_lost_at_the_end_excuses_the_last_second_only() {
-    let warning = json!({ "code": "capture_lost", "message": "" });
-    let claims = Claims {
-        warnings: vec![serde_json::from_value(warning).unwrap()],
-        ..claims()
-    };
+fn what_capture_did_not_see_at_the_end_is_to_be_told() {
     let mut seen = whole();
     for seen in &mut seen {
         seen.flashes.retain(|time| *time < 9.1);
         seen.beeps.retain(|time| *time < 9.1);
     }
+    assert!(!faults(&claims(), &seen).is_empty());
+    let gap = json!({ "from_ms": 9_000, "to_ms": 11_500, "reason": "capture_lost" });
+    let claims = Claims {
+        gaps: vec![serde_json::from_value(gap).unwrap()],
+        ..claims()
+    };
     assert_eq!(faults(&claims, &seen), Vec::<String>::new());
-    seen[0].beeps.retain(|time| *time < 8.6);
-    assert_eq!(faults(&claims, &seen).len(), 1);
+    assert!((claims.told_until() - 11_500.0).abs() < 1e-9);
 }

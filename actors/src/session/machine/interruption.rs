@@ -256,10 +256,15 @@ impl Machine {
     fn note_missing_end(&mut self, lost_at: i64, now: i64) {
         let is_paused = self.manifest.pauses.last();
         let is_paused = is_paused.is_some_and(|pause| pause.to.is_none());
-        if is_paused
-            || self.manifest.state != RecordingState::Interrupted
-            || self.is_another_meeting(now)
-        {
+        let until = match self.manifest.state {
+            RecordingState::Interrupted => now,
+            RecordingState::Ending => match self.manifest.stop_requested_at {
+                Some(asked_at) => asked_at.min(now),
+                None => return,
+            },
+            _ => return,
+        };
+        if is_paused || self.is_another_meeting(now) {
             return;
         }
         let by_wall = u64::try_from(self.recorded_by(lost_at)).unwrap_or(0);
@@ -268,11 +273,18 @@ impl Machine {
             Some(told_ms) => by_wall.clamp(told_ms, told_ms + 1_500),
             None => by_wall,
         };
-        self.manifest.gaps.push(Gap {
-            from_ms,
-            to_ms: from_ms + u64::try_from(now - lost_at).unwrap_or(0),
-            reason: CAPTURE_LOST.into(),
-        });
+        let to_ms = from_ms + u64::try_from(until - lost_at).unwrap_or(0);
+        // One that lasted when capture told of it last has lasted until now.
+        let last = self.manifest.gaps.last_mut();
+        match last.filter(|gap| self.capture.told_ms.is_some_and(|told| gap.to_ms >= told)) {
+            Some(open) => open.to_ms = to_ms.max(open.to_ms),
+            None if to_ms > from_ms => self.manifest.gaps.push(Gap {
+                from_ms,
+                to_ms,
+                reason: CAPTURE_LOST.into(),
+            }),
+            None => {}
+        }
     }
 
     /// Recording time at a moment, by the wall clock, ms.

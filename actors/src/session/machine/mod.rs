@@ -183,6 +183,7 @@ impl Machine {
             }
             RecordingState::Active | RecordingState::Paused | RecordingState::Interrupted => {
                 self.manifest.end_reason = Some(EndReason::Stopped);
+                self.manifest.stop_requested_at = Some(now);
                 if !self.capture.runs() {
                     return self.end_without_capture(EndReason::Stopped, now);
                 }

@@ -4,6 +4,7 @@ use crate::log::{Body, Codec, Frame, LogEvent, Record, SenderReport, TrackKind};
 use crate::sources::{SourceFrame, TrackId, picture_size};
 
 use super::super::clock::Moment;
+use super::super::gaps::Missed;
 use super::super::sink::{RecordSink, event, put};
 use super::super::timeline::Placed;
 use super::super::track::Logged;
@@ -41,8 +42,11 @@ impl Recorder {
             return Reaction::Nothing;
         };
         let before = track.last_frame_ns.replace(now.time_ns);
-        let lost_since = before.filter(|_| frame.packets_lost > 0);
-        let gap = self.gaps.frame(now.time_ns, lost_since);
+        let missed = Missed {
+            lost_since_ns: before.filter(|_| frame.packets_lost > 0),
+            awaited: track.awaited.take(),
+        };
+        let gap = self.gaps.frame(now.time_ns, missed);
         let is_video = track.publication.kind == TrackKind::Video;
         let contiguous = frame.contiguous && !track.interrupted;
         let (Placed::Continues(rtp) | Placed::Begins(rtp)) = placed;

@@ -54,6 +54,8 @@ impl Recording {
         let machine_time = MachineTime::now();
         let paused_ns = machine_time.since(&since);
         let now = self.clock.now();
+        // What was wanted in the pause is long overdue, and would look like a stall.
+        self.keyframes.clear();
         let pictures = self.recorder.resume_after(paused_ns, now, &mut self.log);
         event(&mut self.log, now, machine_time.event());
         self.clock.go_on(instant);

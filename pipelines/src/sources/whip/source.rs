@@ -10,7 +10,7 @@ use crate::control::{EndReason, Failure};
 use crate::log::TrackKind;
 use crate::rooms::media::wire::Message;
 use crate::rooms::media::{MediaEvent, MediaFrame, MediaRequest, RoomState, TrackNumber};
-use crate::sources::{Joined, Participant, SourceEvent, SourceFrame, TrackId};
+use crate::sources::{Joined, Known, Participant, SourceEvent, SourceFrame, TrackId};
 
 use super::connection::{ConnectError, Connection};
 use super::join::join_patiently;
@@ -56,6 +56,19 @@ struct Interruption {
     publishers_lost: bool,
 }
 
+/// Whether those who published when an earlier process was in the room were the publishers of
+/// another rooms process, and have not published again.
+fn had_other_publishers(known: &Known, state: &RoomState) -> bool {
+    let is_back = |known: &Participant| {
+        let mut present = state.participants.iter();
+        present.any(|present| present.id == known.id)
+    };
+    let is_another = state.id != known.room_id && !known.participants.is_empty();
+    let nobody_is_back = !known.participants.iter().any(is_back);
+    let waited = known.was_disconnected && state.tracks.is_empty();
+    waited || (is_another && nobody_is_back)
+}
+
 enum Happening {
     Message(Message),
     Lost(String),
@@ -65,14 +78,14 @@ enum Happening {
 
 impl WhipSource {
     /// Asks the rooms process at `socket` for a room; tries for about eight seconds while it is
-    /// not there. `known` are participants that an earlier process saw in the room.
+    /// not there. `known` is what an earlier process saw of the room.
     ///
     /// # Errors
     /// The rooms process is not there, hangs, or refuses.
     pub async fn join(
         socket: &Path,
         room_name: &str,
-        known: Vec<Participant>,
+        known: Known,
         give_up_after: Duration,
     ) -> Result<(Self, Joined), Failure> {
         let (connection, state) = join_patiently(socket, room_name).await?;
@@ -80,17 +93,29 @@ impl WhipSource {
             room_id: state.id.clone(),
             at: Instant::now(),
         };
+        let publishers_lost = had_other_publishers(&known, &state);
         let mut source = Self {
             socket: socket.to_path_buf(),
             room_name: room_name.to_owned(),
             give_up_after,
             link: Link::Up(Box::new(connection)),
-            room: Room::with_participants(known),
+            room: Room::with_participants(known.participants),
             room_id: state.id.clone(),
             begun: HashSet::new(),
             interruption: None,
             told: VecDeque::new(),
         };
+        if publishers_lost {
+            // Theirs was with the process before: media is back when the first of them is.
+            log::info!("joined a new rooms process, waiting for publishers");
+            source.interruption = Some(Interruption {
+                media_lost_since: joined.at,
+                disconnected_since: joined.at,
+                attempts: 0,
+                publishers_lost,
+            });
+            source.told.push_back(SourceEvent::Interrupted);
+        }
         source.told.extend(source.room.replace(state));
         source.begin_tracks();
         Ok((source, joined))

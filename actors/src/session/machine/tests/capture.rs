@@ -314,3 +314,40 @@ fn lost_packets_are_written_down_now_and_then() {
     let actions = machine.step(Event::Timer(Timer::Note), NOW);
     assert_eq!(saved(&actions).unwrap().gaps.len(), 2);
 }
+
+#[test]
+fn what_a_capture_that_dies_while_it_is_stopped_did_not_see_is_a_gap() {
+    let lost = |gaps: Vec<Gap>| {
+        let mut machine = active();
+        let Event::Capture(mut snapshot) = recorded(CaptureState::Recording, 39_000) else {
+            unreachable!()
+        };
+        snapshot.gaps = gaps;
+        machine.step(Event::Capture(snapshot), 42_000);
+        machine.step(Event::StopRequested, 42_900);
+        let left = Left {
+            log_until: Some(42_500),
+            ..Left::default()
+        };
+        let gone = Event::Gone {
+            role: Role::Capture,
+            detail: "signal: 9".into(),
+            left,
+        };
+        // The process is found to be gone a little later.
+        machine.step(gone, 43_700);
+        assert_eq!(machine.manifest().ended_at, Some(42_500));
+        let gaps = machine.manifest().gaps.iter();
+        gaps.map(|gap| (gap.from_ms, gap.to_ms)).collect::<Vec<_>>()
+    };
+    let gap = |from_ms, to_ms| Gap {
+        from_ms,
+        to_ms,
+        reason: "capture_restarted".into(),
+    };
+    assert_eq!(lost(Vec::new()), [(39_500, 39_900)]);
+    let past = vec![gap(1_000, 2_000)];
+    assert_eq!(lost(past), [(1_000, 2_000), (39_500, 39_900)]);
+    // Nothing had come since capture was started again.
+    assert_eq!(lost(vec![gap(38_000, 39_000)]), [(38_000, 39_900)]);
+}
