@@ -78,6 +78,7 @@ async fn die_at(name: &'static str, times: u32) -> Vec<String> {
         canvas: (320, 180),
         publishers: vec![Presence::always(&publisher.options)],
         pause: None,
+        rooms_kills: None,
     };
     let recorded = {
         let recording = take.record(&client, Duration::ZERO, LENGTH);

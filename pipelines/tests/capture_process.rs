@@ -28,6 +28,8 @@ const ROOM: &str = "studio";
 
 /// What has to happen takes no longer, even on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
+/// What was due so long ago may look like a stall of the process.
+const OVERDUE: Duration = Duration::from_millis(2_600);
 
 /// The child process of the tests below; without the variable it is no test.
 #[test]
@@ -71,13 +73,18 @@ impl Capture {
             limits,
             log: LogSettings::default(),
         };
+        let words = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("capture.log"))
+            .unwrap();
         let mut child = Program::new(std::env::current_exe().unwrap())
             .args(["--exact", "capture_child", "--nocapture"])
             .env(CHILD, "1")
             .env("TAPEDECK_TEST_WALL_JUMPS", wall_jumps)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(words)
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
@@ -388,6 +395,8 @@ async fn a_pause_is_left_out_of_recording_time_also_when_capture_dies_in_it() {
         .await;
     assert_eq!(still.state, CaptureState::Paused);
     assert_eq!(still.pauses, paused.pauses);
+    // The key frame that its new track needs is long overdue then.
+    sleep(OVERDUE).await;
     capture.command(Command::Resume).await;
     capture.command(Command::Resume).await;
     rooms.video(1, 100_000, false).await;
@@ -407,6 +416,9 @@ async fn a_pause_is_left_out_of_recording_time_also_when_capture_dies_in_it() {
     let log = capture.log();
     assert_eq!(frames(&log), [4_000, 103_000, 106_000]);
     assert!(gaps(&log).is_empty());
+    let words = std::fs::read_to_string(folder.path().join("capture.log")).unwrap();
+    assert!(words.contains("going on after a pause"), "{words}");
+    assert!(!words.contains("could not run"), "{words}");
     let time_of = |wanted: fn(&LogEvent) -> bool| {
         log.iter()
             .find(|record| matches!(&record.body, Body::Event(event) if wanted(event)))
