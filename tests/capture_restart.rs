@@ -93,7 +93,7 @@ async fn a_capture_that_hangs_in_its_room_is_killed_and_replaced() {
     tapedeck.wait_until(&started, 3.0).await;
     let hung = tapedeck.position(&started);
     assert_eq!(tapedeck.signal_children("capture", libc::SIGSTOP), 1);
-    is_back(&tapedeck, &started.id, 1).await;
+    tapedeck.wait_for_restarts(&started.id, 1, "active").await;
     let back = tapedeck.position(&started);
     tapedeck.wait_until(&started, back + 5.0).await;
     let away = (hung, back);
