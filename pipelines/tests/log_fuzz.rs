@@ -201,7 +201,8 @@ fn look(seed: u64) {
         return;
     };
     let last_ns = found.last().map_or(0, |record| record.time_ns);
-    assert_eq!(resumed.time_ns, last_ns, "seed {seed}: {done:?}");
+    // Copies of earlier segments may hide the last record from who looks at the end only.
+    assert!(resumed.time_ns <= last_ns, "seed {seed}: {done:?}");
     let later = record(1_000_000, random);
     writer.append(&later).unwrap();
     writer.sync().unwrap();
