@@ -1,5 +1,6 @@
 //! The `tapedeck` executable: the server, and the processes that it starts.
 
+mod agora;
 mod cli;
 mod config;
 mod demo;

@@ -8,8 +8,9 @@ use super::{FILE_VARIABLE, Loading, Origin, dotenv, unknown};
 
 const PREFIX: &str = "TAPEDECK_";
 
-/// Variables of the OpenVidu recording applications and of memharbor_server, and the keys that they set.
-const ADOPTED: [(&str, &str); 21] = [
+/// Variables of the OpenVidu recording applications and of Memharbor, and the keys that
+/// they set.
+const ADOPTED: [(&str, &str); 23] = [
     ("SERVER_PORT", "server.port"),
     ("LIVEKIT_URL", "livekit.url"),
     ("LIVEKIT_API_KEY", "livekit.api_key"),
@@ -37,10 +38,12 @@ const ADOPTED: [(&str, &str); 21] = [
     ("AZURE_ACCOUNT_NAME", "azure.account"),
     ("AZURE_ACCOUNT_KEY", "azure.account_key"),
     ("AZURE_CONTAINER_NAME", "azure.container"),
+    ("AGORA_APP_ID", "agora.app_id"),
+    ("AGORA_APP_CERT", "agora.app_certificate"),
 ];
 
-/// Variables of those applications that have no effect yet: a name, or its beginning.
-const WITHOUT_EFFECT: [&str; 2] = ["AGORA_", "MEMHARBOR_"];
+/// Says whether Memharbor is debugged.
+const DEBUG: &str = "MEMHARBOR_DEBUG";
 
 /// A variable of the process or of `.env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,6 +134,12 @@ pub fn apply(variables: &[Variable], loading: &mut Loading) {
             apply_one(variable, key, loading);
         }
     }
+    if let Some(variable) = variables.iter().find(|variable| is_debug(variable))
+        && let Some(key) = keys.iter().find(|key| key.to_string() == "log.level")
+    {
+        let level = toml::Value::String("debug".to_owned());
+        loading.set(key, level, variable.origin());
+    }
     for variable in variables
         .iter()
         .filter(|variable| variable.name.starts_with(PREFIX))
@@ -150,21 +159,11 @@ pub fn apply(variables: &[Variable], loading: &mut Loading) {
             }
         }
     }
-    let idle: Vec<&str> = variables
-        .iter()
-        .map(|variable| variable.name.as_str())
-        .filter(|name| {
-            WITHOUT_EFFECT
-                .iter()
-                .any(|known| name == known || (known.ends_with('_') && name.starts_with(known)))
-        })
-        .collect();
-    if !idle.is_empty() {
-        loading.warnings.push(format!(
-            "these variables have no effect yet: {}",
-            idle.join(", ")
-        ));
-    }
+}
+
+fn is_debug(variable: &Variable) -> bool {
+    let value = variable.value.trim().to_ascii_lowercase();
+    variable.name == DEBUG && ["1", "true", "yes", "on"].contains(&value.as_str())
 }
 
 fn apply_one(variable: &Variable, key: &Key, loading: &mut Loading) {

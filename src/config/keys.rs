@@ -7,10 +7,11 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 8] = [
     "auth.operator_key",
     "auth.client_key",
     "livekit.api_secret",
+    "agora.app_certificate",
     "s3.secret_key",
     "s3.session_token",
     "firebase.service_account",

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use tapedeck_actors::SourceKind;
 use tapedeck_pipelines::job::{GapStyle, Secret, VideoEncoder};
 
+use crate::agora::TokenVersion;
+
 /// The secret of `livekit-server --dev`, which everybody knows.
 const WELL_KNOWN_SECRET: &str = "secret";
 
@@ -15,6 +17,7 @@ pub struct Settings {
     pub auth: Auth,
     pub livekit: Livekit,
     pub rooms: Rooms,
+    pub agora: Agora,
     pub data: Data,
     pub storage: Storage,
     pub s3: S3,
@@ -105,6 +108,20 @@ pub struct Rooms {
     pub publisher_timeout_s: u64,
     /// The most publishers at once, all rooms together.
     pub max_publishers: usize,
+}
+
+/// An app of Agora, whose channels are joined.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Agora {
+    /// 32 hexadecimal digits; empty for none.
+    pub app_id: String,
+    /// Likewise.
+    pub app_certificate: Secret,
+    pub token_version: TokenVersion,
+    /// Where the server listens besides `server.port` when there is an app; 0 for nowhere.
+    pub port: u16,
+    /// The file of what is asked of `/api`, relative to the data folder or absolute.
+    pub api_log: String,
 }
 
 /// Where recordings live until they are delivered.
@@ -354,6 +371,25 @@ impl Default for Rooms {
             public_addresses: String::new(),
             publisher_timeout_s: 15,
             max_publishers: 100,
+        }
+    }
+}
+
+impl Agora {
+    /// Whether there is an app.
+    pub fn is_configured(&self) -> bool {
+        !self.app_id.trim().is_empty()
+    }
+}
+
+impl Default for Agora {
+    fn default() -> Self {
+        Self {
+            app_id: String::new(),
+            app_certificate: Secret::new(""),
+            token_version: TokenVersion::default(),
+            port: 8001,
+            api_log: "logs/api.log".into(),
         }
     }
 }

@@ -2,12 +2,14 @@
 //! rest to the recorder.
 //!
 //! - The paths of OpenVidu's recording applications (`/token`, `/recordings`): [`clients`].
+//! - The paths of Memharbor, for channels of Agora (`/api`): [`agora`].
 //! - WHIP (RFC 9725): [`whip`].
 //! - Our pages: [`pages`].
 //! - Our own (`/v1`, `/status`): [`operators`].
 //! - What load balancers ask (`/healthz`, `/readyz`): [`health`].
 
 mod access;
+mod agora;
 mod bearer;
 mod body;
 mod clients;
@@ -24,6 +26,7 @@ mod services;
 mod whip;
 
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
+pub use agora::ApiLog;
 pub use bearer::AccessKeys;
 pub use cors::share;
 pub use links::SignedLinks;
@@ -82,6 +85,16 @@ pub fn routes(app: &mut ServiceConfig) {
             &["/recordings/{name}/url"],
             [web::get().to(clients::url)],
             "GET, OPTIONS",
+        ))
+        .service(resource(
+            &["/api/health", "/api/health/"],
+            [web::get().to(agora::health), web::head().to(agora::health)],
+            "GET, HEAD, OPTIONS",
+        ))
+        .service(resource(
+            &["/api/token", "/api/token/"],
+            [web::post().to(agora::token)],
+            "POST, OPTIONS",
         ))
         .service(resource(
             &["/whip/{room}"],

@@ -19,7 +19,8 @@ pub fn audience(path: &str) -> Audience {
     match path {
         "/healthz" | "/readyz" | "/v1/info" | "/" | "/publish" => Audience::Public,
         "/token" | "/recordings" => Audience::Clients,
-        path if path.starts_with("/recordings/") => Audience::Clients,
+        "/api/health" | "/api/health/" => Audience::Public,
+        path if path.starts_with("/recordings/") || path.starts_with("/api/") => Audience::Clients,
         path if path.starts_with("/whip/") => Audience::Publishers,
         path if path.starts_with("/web/") => Audience::Public,
         _ => Audience::Operators,

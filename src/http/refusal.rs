@@ -1,4 +1,4 @@
-//! Why a request is refused, in the two shapes of our interfaces.
+//! Why a request is refused, in the three shapes of our interfaces.
 
 use std::fmt;
 
@@ -8,7 +8,8 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
 /// Why a request is refused. As a response it has the shape of OpenVidu's applications,
-/// `{"errorMessage": "…"}`; see [`V1Refusal`] for the other one.
+/// `{"errorMessage": "…"}`; see [`V1Refusal`] and [`ApiRefusal`]
+/// for the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub status: StatusCode,
@@ -26,6 +27,10 @@ pub struct Refusal {
 /// A refusal in the shape of `/v1`: `{"error": {code, message, hint}}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct V1Refusal(pub Refusal);
+
+/// A refusal in the shape of `/api`: `{"error": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiRefusal(pub Refusal);
 
 impl Refusal {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -98,6 +103,8 @@ impl Refusal {
     pub fn respond_at(self, path: &str) -> HttpResponse {
         if path.starts_with("/v1/") {
             V1Refusal(self).error_response()
+        } else if path.starts_with("/api/") {
+            ApiRefusal(self).error_response()
         } else {
             self.error_response()
         }
@@ -149,6 +156,28 @@ impl ResponseError for V1Refusal {
 }
 
 impl From<Refusal> for V1Refusal {
+    fn from(refusal: Refusal) -> Self {
+        Self(refusal)
+    }
+}
+
+impl fmt::Display for ApiRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl ResponseError for ApiRefusal {
+    fn status_code(&self) -> StatusCode {
+        self.0.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.0.builder().json(json!({ "error": self.0.message }))
+    }
+}
+
+impl From<Refusal> for ApiRefusal {
     fn from(refusal: Refusal) -> Self {
         Self(refusal)
     }

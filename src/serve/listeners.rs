@@ -15,15 +15,19 @@ pub enum ListenError {
     #[error("server.host {0} has no address")]
     NoAddress(String),
     #[error(
-        "{address} is in use by {holder}: end it, or take another port with SERVER_PORT={another}"
+        "{address} is in use by {holder}: end it, or take another port with {variable}={another}"
     )]
     InUse {
         address: SocketAddr,
         holder: String,
+        variable: &'static str,
         another: u16,
     },
-    #[error("port {} may only be used by root: take one from 1024 on with SERVER_PORT", .0.port())]
-    Privileged(SocketAddr),
+    #[error("port {} may only be used by root: take one from 1024 on with {variable}", address.port())]
+    Privileged {
+        address: SocketAddr,
+        variable: &'static str,
+    },
     #[error("cannot listen on {address}: {source}; check server.host (TAPEDECK_SERVER_HOST)")]
     Other {
         address: SocketAddr,
@@ -31,17 +35,22 @@ pub enum ListenError {
     },
 }
 
-/// The addresses that the configured host stands for.
+/// The variable of the port of all interfaces.
+pub const MAIN_PORT: &str = "SERVER_PORT";
+/// The variable of the further port of an app of Agora.
+pub const AGORA_PORT: &str = "TAPEDECK_AGORA_PORT";
+
+/// The addresses that the configured host stands for, with this port.
 ///
 /// # Errors
 /// It stands for none.
-pub fn resolve(server: &Server) -> Result<Vec<SocketAddr>, ListenError> {
+pub fn resolve(server: &Server, port: u16) -> Result<Vec<SocketAddr>, ListenError> {
     let host = server
         .host
         .trim()
         .trim_start_matches('[')
         .trim_end_matches(']');
-    let mut addresses: Vec<SocketAddr> = (host, server.port)
+    let mut addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
         .map_err(|source| ListenError::Resolve {
             host: host.to_owned(),
@@ -57,18 +66,23 @@ pub fn resolve(server: &Server) -> Result<Vec<SocketAddr>, ListenError> {
     }
 }
 
-/// Listens on all of `addresses`.
+/// Listens on all of `addresses`; `variable` sets their port.
 ///
 /// # Errors
 /// One of them cannot be listened on.
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
+pub fn bind(
+    addresses: &[SocketAddr],
+    variable: &'static str,
+) -> Result<Vec<TcpListener>, ListenError> {
     addresses
         .iter()
-        .map(|address| TcpListener::bind(address).map_err(|error| refusal(*address, error)))
+        .map(|address| {
+            TcpListener::bind(address).map_err(|error| refusal(*address, variable, error))
+        })
         .collect()
 }
 
-fn refusal(address: SocketAddr, source: io::Error) -> ListenError {
+fn refusal(address: SocketAddr, variable: &'static str, source: io::Error) -> ListenError {
     match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse {
             address,
@@ -76,10 +90,11 @@ fn refusal(address: SocketAddr, source: io::Error) -> ListenError {
                 || "a process of another user".to_owned(),
                 |holder| holder.to_string(),
             ),
+            variable,
             another: address.port().checked_add(1).unwrap_or(6080),
         },
         io::ErrorKind::PermissionDenied if address.port() < 1_024 => {
-            ListenError::Privileged(address)
+            ListenError::Privileged { address, variable }
         }
         _ => ListenError::Other { address, source },
     }
@@ -92,7 +107,7 @@ mod tests {
     #[test]
     fn a_port_in_use_names_its_holder() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = bind(&[taken.local_addr().unwrap()])
+        let error = bind(&[taken.local_addr().unwrap()], MAIN_PORT)
             .unwrap_err()
             .to_string();
         assert!(
@@ -109,6 +124,9 @@ mod tests {
             port: 6080,
             ..Server::default()
         };
-        assert_eq!(resolve(&server).unwrap(), ["[::1]:6080".parse().unwrap()]);
+        assert_eq!(
+            resolve(&server, server.port).unwrap(),
+            ["[::1]:6080".parse().unwrap()]
+        );
     }
 }

@@ -23,8 +23,13 @@ use tapedeck_actors::{Recorder, RecorderSettings, Rooms, UploadSettings};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::{StoreError, Stores};
 
+<<<<<<< HEAD
 use crate::config::{Livekit, Server, Settings, rooms};
 use crate::http::{self, Services, SignedLinks};
+=======
+use crate::config::{Livekit, Settings, rooms};
+use crate::http::{self, ApiLog, Services, SignedLinks};
+>>>>>>> b36aaf5 (Tokens for channels of Agora, on the paths and in the log lines that Memharbor's clients know)
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
 use store::OpenStores;
@@ -65,6 +70,11 @@ pub enum ServeError {
         folder: String,
         source: std::io::Error,
     },
+    #[error("the log of /api, {}, cannot be written: {source}; check agora.api_log (TAPEDECK_AGORA_API_LOG)", path.display())]
+    ApiLog {
+        path: PathBuf,
+        source: std::io::Error,
+    },
     #[error("the server ended: {0}")]
     Server(#[from] std::io::Error),
 }
@@ -80,10 +90,12 @@ pub fn run(settings: Settings) -> Result<(), ServeError> {
 }
 
 async fn serve(settings: Settings) -> Result<(), ServeError> {
-    let addresses = listeners::resolve(&settings.server)?;
+    let addresses = listeners::resolve(&settings.server, settings.server.port)?;
     let access = exposure::decide(&settings.auth, &addresses)?;
     // Before anything else is touched: a port in use is most often this server, running already.
-    let sockets = listeners::bind(&addresses)?;
+    let mut sockets = listeners::bind(&addresses, listeners::MAIN_PORT)?;
+    let further = further_addresses(&settings)?;
+    sockets.extend(listeners::bind(&further, listeners::AGORA_PORT)?);
     let data_dir = data_folder::prepare(&settings.data)?;
     let links_key = key_file::load_or_draw(&data_dir, key_file::LINKS)?;
     let OpenStores { stores, folder } = store::open(&settings, &data_dir)?;
@@ -114,7 +126,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         data_dir.display(),
         stores.place()
     );
-    for address in &addresses {
+    for address in addresses.iter().chain(&further) {
         log::info!("listening on http://{address}");
     }
     log::info!("publish at {}/publish", front_address(&addresses));
@@ -133,9 +145,13 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     ));
     let access = web::Data::new(access);
     let shared = services.clone();
+    let api_log = api_log(&services)?.map(web::Data::new);
     let mut server = HttpServer::new(move || {
-        App::new()
-            .app_data(shared.clone())
+        let app = match api_log.clone() {
+            Some(log) => App::new().app_data(log),
+            None => App::new(),
+        };
+        app.app_data(shared.clone())
             .app_data(access.clone())
             .configure(http::routes)
             .wrap(from_fn(http::guard))
@@ -162,6 +178,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
+<<<<<<< HEAD
 /// Whether the server's addresses are free.
 ///
 /// # Errors
@@ -192,6 +209,28 @@ pub fn configured_rooms(livekit: &Livekit) -> Result<Option<Arc<dyn Rooms>>, Ser
         livekit: credentials,
     };
     livekit_rooms(livekit, &credentials)
+=======
+/// Where clients of Memharbor look for the server, if there is an app of Agora.
+fn further_addresses(settings: &Settings) -> Result<Vec<SocketAddr>, ServeError> {
+    let port = settings.agora.port;
+    if !settings.agora.is_configured() || [0, settings.server.port].contains(&port) {
+        return Ok(Vec::new());
+    }
+    Ok(listeners::resolve(&settings.server, port)?)
+}
+
+/// The log of what is asked of `/api`, if there is an app of Agora.
+fn api_log(services: &Services) -> Result<Option<ApiLog>, ServeError> {
+    let agora = &services.settings.agora;
+    if !agora.is_configured() {
+        return Ok(None);
+    }
+    let path = services.data_dir.join(&agora.api_log);
+    match ApiLog::open(&path) {
+        Ok(log) => Ok(Some(log)),
+        Err(source) => Err(ServeError::ApiLog { path, source }),
+    }
+>>>>>>> b36aaf5 (Tokens for channels of Agora, on the paths and in the log lines that Memharbor's clients know)
 }
 
 /// The media server's rooms, if there is one.

@@ -47,7 +47,7 @@ async fn a_large_file_goes_on_where_it_was() {
     );
     store.put(&path, &metadata, &progress).await.unwrap_err();
     let sent = progress.bytes();
-    assert!((8 << 20..20 << 20).contains(&sent), "{sent}");
+    assert!(((8 << 20)..(20 << 20)).contains(&sent), "{sent}");
     proxy.heal();
     let store = open_azure(&through).unwrap();
     // Only what is missing is sent: a part and the end of the file, or less.
@@ -55,7 +55,7 @@ async fn a_large_file_goes_on_where_it_was() {
     assert_eq!(stored.size, film.len() as u64);
     assert_eq!(progress.bytes(), film.len() as u64);
     assert_eq!(store.list().await.unwrap(), [metadata]);
-    let other = vec![7u8; film.len()];
+    let other = vec![7_u8; film.len()];
     std::fs::write(&path, &other).unwrap();
     let refused = store
         .put(&path, &suite::metadata("a.mp4", &other), &progress)

@@ -15,6 +15,7 @@ mod token;
 mod url;
 mod view;
 
+pub use body::Fields;
 pub use delete::delete;
 pub use fields::check_name;
 pub use list::list;

@@ -1,6 +1,7 @@
 //! The HTTP surfaces with a recorder and a store that only remember.
 
 mod access;
+mod agora;
 mod fakes;
 mod operators;
 mod pages;

@@ -1,0 +1,5 @@
+//! Agora: the tokens that let people into a channel.
+
+mod token;
+
+pub use token::{AppCredentials, Grant, Role, TokenVersion, User};

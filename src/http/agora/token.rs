@@ -1,0 +1,65 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::agora::{AppCredentials, Grant};
+use crate::http::clients::Fields;
+use crate::http::refusal::{ApiRefusal, Refusal, sentence};
+use crate::http::services::Services;
+
+use super::fields;
+use super::log::Call;
+
+/// The tag of its lines in the log.
+const TAG: &str = "TOKEN";
+
+/// `POST /api/token`: a token to join a channel.
+pub async fn token(
+    services: web::Data<Services>,
+    request: HttpRequest,
+    body: Result<Fields, Refusal>,
+) -> Result<HttpResponse, ApiRefusal> {
+    let call = Call::begin(TAG, &request, body.as_ref().ok().map(|fields| &fields.0));
+    let answer = body.and_then(|body| sign(&services, &body, &call));
+    answer.map_err(|refusal| call.refused(refusal))
+}
+
+fn sign(services: &Services, body: &Fields, call: &Call) -> Result<HttpResponse, Refusal> {
+    let channel = fields::channel(&body.0)?;
+    let user = fields::user(&body.0)?;
+    let role = fields::role(&body.0)?;
+    let valid_for = fields::validity(&body.0)?;
+    let agora = &services.settings.agora;
+    let credentials =
+        AppCredentials::new(&agora.app_id, &agora.app_certificate).map_err(|error| {
+            Refusal::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "agora_not_configured",
+                sentence(&error.to_string()),
+            )
+        })?;
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    // Until the year 2106.
+    let issued_at = u32::try_from(now).unwrap_or(u32::MAX);
+    let token = credentials.sign(
+        agora.token_version,
+        &Grant {
+            channel: &channel,
+            user: &user,
+            role,
+            issued_at,
+            valid_for,
+            salt: rand::random(),
+        },
+    );
+    call.succeeded(&format!("channel={channel}, uid={user}"));
+    Ok(HttpResponse::Ok().json(json!({
+        "token": token,
+        "expire_at": now + u64::from(valid_for),
+        "expire_in": valid_for,
+    })))
+}
