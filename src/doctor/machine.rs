@@ -104,7 +104,7 @@ fn judge_speed(speed: f64) -> Finding {
 /// Whether the server's port is free, or its own.
 pub fn ports(settings: &Settings) -> Finding {
     const CHECK: &str = "port";
-    match serve::can_listen(&settings.server) {
+    match serve::can_listen(settings) {
         Ok(()) => Finding::ok(CHECK, format!("{} is free", settings.server.port)),
         // It may be this very server.
         Err(error) => Finding::warning(CHECK, error.to_string()),

@@ -12,7 +12,7 @@ mod store;
 
 pub use data_folder::{recordings, try_to_write};
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,8 @@ use tapedeck_actors::{Recorder, RecorderSettings, Rooms, UploadSettings};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::{StoreError, Stores};
 
-<<<<<<< HEAD
-use crate::config::{Livekit, Server, Settings, rooms};
-use crate::http::{self, Services, SignedLinks};
-=======
 use crate::config::{Livekit, Settings, rooms};
 use crate::http::{self, ApiLog, Services, SignedLinks};
->>>>>>> b36aaf5 (Tokens for channels of Agora, on the paths and in the log lines that Memharbor's clients know)
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
 use store::OpenStores;
@@ -93,9 +88,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let addresses = listeners::resolve(&settings.server, settings.server.port)?;
     let access = exposure::decide(&settings.auth, &addresses)?;
     // Before anything else is touched: a port in use is most often this server, running already.
-    let mut sockets = listeners::bind(&addresses, listeners::MAIN_PORT)?;
-    let further = further_addresses(&settings)?;
-    sockets.extend(listeners::bind(&further, listeners::AGORA_PORT)?);
+    let sockets = bind_all(&settings)?;
     let data_dir = data_folder::prepare(&settings.data)?;
     let links_key = key_file::load_or_draw(&data_dir, key_file::LINKS)?;
     let OpenStores { stores, folder } = store::open(&settings, &data_dir)?;
@@ -126,7 +119,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         data_dir.display(),
         stores.place()
     );
-    for address in addresses.iter().chain(&further) {
+    for address in addresses.iter().chain(&further_addresses(&settings)?) {
         log::info!("listening on http://{address}");
     }
     log::info!("publish at {}/publish", front_address(&addresses));
@@ -178,13 +171,12 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     Ok(())
 }
 
-<<<<<<< HEAD
 /// Whether the server's addresses are free.
 ///
 /// # Errors
 /// Which is not, and who has it.
-pub fn can_listen(server: &Server) -> Result<(), listeners::ListenError> {
-    listeners::bind(&listeners::resolve(server)?).map(drop)
+pub fn can_listen(settings: &Settings) -> Result<(), ServeError> {
+    bind_all(settings).map(drop)
 }
 
 /// The stores of the settings; the data folder is `data_dir`.
@@ -209,7 +201,17 @@ pub fn configured_rooms(livekit: &Livekit) -> Result<Option<Arc<dyn Rooms>>, Ser
         livekit: credentials,
     };
     livekit_rooms(livekit, &credentials)
-=======
+}
+
+/// Listens wherever the settings say.
+fn bind_all(settings: &Settings) -> Result<Vec<TcpListener>, ServeError> {
+    let addresses = listeners::resolve(&settings.server, settings.server.port)?;
+    let mut sockets = listeners::bind(&addresses, listeners::MAIN_PORT)?;
+    let further = further_addresses(settings)?;
+    sockets.extend(listeners::bind(&further, listeners::AGORA_PORT)?);
+    Ok(sockets)
+}
+
 /// Where clients of Memharbor look for the server, if there is an app of Agora.
 fn further_addresses(settings: &Settings) -> Result<Vec<SocketAddr>, ServeError> {
     let port = settings.agora.port;
@@ -230,7 +232,6 @@ fn api_log(services: &Services) -> Result<Option<ApiLog>, ServeError> {
         Ok(log) => Ok(Some(log)),
         Err(source) => Err(ServeError::ApiLog { path, source }),
     }
->>>>>>> b36aaf5 (Tokens for channels of Agora, on the paths and in the log lines that Memharbor's clients know)
 }
 
 /// The media server's rooms, if there is one.
