@@ -29,9 +29,9 @@ impl Throttle {
         let thread = std::thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 signal(libc::SIGSTOP);
-                std::thread::sleep(Duration::from_millis(490));
+                std::thread::sleep(Duration::from_millis(498));
                 signal(libc::SIGCONT);
-                std::thread::sleep(Duration::from_millis(10));
+                std::thread::sleep(Duration::from_millis(2));
             }
         });
         Self {
