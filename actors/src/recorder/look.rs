@@ -37,8 +37,16 @@ impl Recorder {
         {
             return Err(error);
         }
+        // A store that describes it has all of it, also when its session has not heard of that yet.
+        let described: HashSet<&str> = listing
+            .recordings
+            .iter()
+            .filter(|recording| recording.part_of.is_none())
+            .map(|recording| recording.id.as_str())
+            .collect();
         let mut recordings: Vec<FinishedRecording> = on_their_way
             .iter()
+            .filter(|manifest| !described.contains(manifest.id.as_str()))
             .filter_map(|manifest| {
                 Some(FinishedRecording {
                     metadata: manifest.description()?,
