@@ -7,9 +7,11 @@ use harness::findings::{Findings, grid};
 use harness::publisher::{PublisherOptions, whip};
 use harness::small_disk::SmallDisk;
 use harness::tapedeck::Tapedeck;
+use harness::wait;
 use serde_json::json;
 
 const MB: u64 = 1_000_000;
+const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn recordings_on_a_full_disk_end_and_are_delivered_once_there_is_room() {
@@ -69,5 +71,32 @@ async fn recordings_on_a_full_disk_end_and_are_delivered_once_there_is_room() {
     let stopped = tapedeck.stop_recording("first").await;
     assert!(stopped.duration > 2.0, "{stopped:?}");
     assert!(disk.free() > 8 * MB);
+
+    // When it is full again, what is left of a delivered recording goes; what is not in the store
+    // stays.
+    let leftover = |id: &str| tapedeck.work(id).join("leftover");
+    let (delivered, missing) = (leftover(&again.id), leftover(&started[0].id));
+    wait::until("its folder is emptied", SOON, || async {
+        let entries = std::fs::read_dir(tapedeck.work(&again.id)).ok()?;
+        (entries.count() == 1).then_some(())
+    })
+    .await;
+    let name = tapedeck.listed(&started[0].id).await.expect("listed").name;
+    std::fs::rename(tapedeck.file(&name), disk.path().join("elsewhere")).expect("it is moved");
+    for path in [&delivered, &missing] {
+        std::fs::write(path, [7; 100_000]).expect("there is room");
+    }
+    disk.fill(4 * MB);
+    wait::until("the leftover has gone", SOON, || async {
+        (!delivered.exists()).then_some(())
+    })
+    .await;
+    assert!(missing.exists(), "nobody knows where its file is");
+    assert!(
+        tapedeck
+            .log()
+            .contains("emptied its work folder to make room")
+    );
+    disk.make_room();
     tapedeck.assert_nothing_left().await;
 }

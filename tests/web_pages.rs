@@ -137,12 +137,8 @@ async fn publishing_survives_the_server_and_comes_back_after_the_rooms_process()
 
     let killed_at = tapedeck.position(&started);
     let killed = Instant::now();
-    let rooms = tapedeck.children("rooms");
-    assert_eq!(rooms.len(), 1, "one process has all rooms");
-    for pid in rooms {
-        // SAFETY: a plain system call; the process was found by this test's own folder.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
-    }
+    let rooms = tapedeck.signal_children("rooms", libc::SIGKILL);
+    assert_eq!(rooms, 1, "one process has all rooms");
     page.until(
         "!document.getElementById('state').innerText.includes('Live')",
         SOON,
@@ -193,6 +189,12 @@ async fn first_page_starts_stops_plays_and_deletes_with_a_key() {
         .await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     overview.reload().await;
+    overview
+        .wait_for_text("#rooms", "Recording, 0:", SOON)
+        .await;
+    overview.click("Pause").await;
+    overview.wait_for_text("#rooms", "Paused, 0:", SOON).await;
+    overview.click("Resume").await;
     overview
         .wait_for_text("#rooms", "Recording, 0:", SOON)
         .await;
