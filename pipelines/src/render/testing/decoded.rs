@@ -16,6 +16,24 @@ pub struct Decoded {
 impl Decoded {
     /// Decodes; panics if a tool says anything.
     pub fn of(path: &Path) -> Self {
+        Self {
+            sound: sound_of(path),
+            ..Self::of_video(path)
+        }
+    }
+
+    /// Likewise a file without a picture.
+    pub fn of_sound(path: &Path) -> Self {
+        Self {
+            width: 0,
+            profile: String::new(),
+            pictures: Vec::new(),
+            sound: sound_of(path),
+        }
+    }
+
+    /// Likewise a file without sound.
+    pub fn of_video(path: &Path) -> Self {
         let size = probe(path, "stream=width,height", "v:0");
         let mut sides = size
             .lines()
@@ -53,12 +71,11 @@ impl Decoded {
             .into_iter()
             .zip(frames.into_iter().map(<[u8]>::to_vec))
             .collect();
-        let sound = sound_of(path);
         Self {
             width,
             profile,
             pictures,
-            sound,
+            sound: Vec::new(),
         }
     }
 
@@ -131,10 +148,13 @@ impl Decoded {
 
 /// The sound of a file, 48 kHz, the left of two channels.
 pub fn sound_of(path: &Path) -> Vec<f32> {
-    ffmpeg(path, &["-map", "0:a", "-f", "f32le", "-ar", "48000"])
-        .chunks_exact(8)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect()
+    ffmpeg(
+        path,
+        &["-map", "0:a", "-f", "f32le", "-ar", "48000", "-ac", "2"],
+    )
+    .chunks_exact(8)
+    .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    .collect()
 }
 
 fn goertzel(window: &[f32], pitch: f32) -> f32 {

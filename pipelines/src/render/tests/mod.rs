@@ -3,6 +3,7 @@
 mod audio_only;
 mod damage;
 mod drift;
+mod exported;
 mod file;
 mod gaps;
 mod left_out;
