@@ -71,7 +71,7 @@ pub fn video(look: Look, seconds: u64) -> Clip {
         Codec::Vp8 => {
             "vp8enc deadline=1 cpu-used=8 threads=2 keyframe-max-dist=60 target-bitrate=800000"
         }
-        Codec::Vp9 => "vp9enc deadline=1 cpu-used=8 keyframe-max-dist=60 target-bitrate=500000",
+        Codec::Vp9 => "vp9enc deadline=1 cpu-used=8 lag-in-frames=0 keyframe-max-dist=60",
         Codec::Av1 => {
             "av1enc usage-profile=realtime cpu-used=8 lag-in-frames=0 keyframe-max-dist=60 \
              ! video/x-av1,stream-format=obu-stream,alignment=tu"
