@@ -199,6 +199,7 @@ fn format(codec: Codec, first: &[u8]) -> Option<(gst::Caps, &'static str)> {
             .field("framerate", gst::Fraction::new(0, 1));
         Some(caps.build())
     };
+    // WebM's muxer wants a frame rate, which these parsers drop when none is known.
     match codec {
         Codec::Vp8 => Some((sized("video/x-vp8")?, "webmmux")),
         Codec::H264 => Some((
@@ -212,14 +213,14 @@ fn format(codec: Codec, first: &[u8]) -> Option<(gst::Caps, &'static str)> {
             gst::Caps::builder("video/x-vp9")
                 .field("alignment", "super-frame")
                 .build(),
-            "vp9parse ! webmmux",
+            "vp9parse ! capssetter caps=video/x-vp9,framerate=(fraction)0/1 ! webmmux",
         )),
         Codec::Av1 => Some((
             gst::Caps::builder("video/x-av1")
                 .field("stream-format", "obu-stream")
                 .field("alignment", "tu")
                 .build(),
-            "av1parse ! webmmux",
+            "av1parse ! capssetter caps=video/x-av1,framerate=(fraction)0/1 ! webmmux",
         )),
         Codec::Opus => Some((
             gst::Caps::builder("audio/x-opus")

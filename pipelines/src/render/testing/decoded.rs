@@ -59,6 +59,8 @@ impl Decoded {
                 "0:v",
                 "-fps_mode",
                 "passthrough",
+                "-enc_time_base",
+                "1:90000",
                 "-f",
                 "rawvideo",
                 "-pix_fmt",

@@ -50,7 +50,9 @@ fn tracks_of_every_codec_are_exported_across_a_pause() {
         let decoded = Decoded::of_video(file);
         // 15 in a second, of 1.46 s before the pause and of 4 s after it.
         assert!((80..=84).contains(&told.frames), "{told:?}");
-        assert_eq!(decoded.pictures.len() as u64, told.frames, "{told:?}");
+        // The decoder of AV1 keeps one of the frames around the pause to itself.
+        let kept = told.frames - decoded.pictures.len() as u64;
+        assert!(kept <= u64::from(codec == Codec::Av1), "{told:?}");
         assert_near(&decoded.flashes(picture), &expected, told.codec);
     }
     let told = &exported[CODECS.len()];
