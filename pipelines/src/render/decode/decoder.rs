@@ -14,6 +14,8 @@ pub enum Input {
     Frame(Bytes),
     /// Audio of this length is missing; the decoder conceals it, ns.
     Lost(u64),
+    /// What comes next has nothing to do with what came before.
+    Anew,
 }
 
 /// Why a decoder gave no picture or sound.
@@ -78,6 +80,7 @@ pub struct Decoder {
     pipeline: gst::Pipeline,
     bus: gst::Bus,
     input: gst::Pad,
+    caps: gst::Caps,
     /// Held for as long as the pipeline pushes into it.
     _output: gst::Pad,
     collected: Arc<Mutex<Collected>>,
@@ -153,21 +156,29 @@ impl Decoder {
             .ok_or("the decoder has no source")?;
         input.link(&sink).map_err(|error| text(&error))?;
         src.link(&output).map_err(|error| text(&error))?;
-        pipeline
-            .set_state(gst::State::Playing)
-            .map_err(|error| text(&error))?;
-        input.push_event(gst::event::StreamStart::new("track"));
-        input.push_event(gst::event::Caps::new(&caps));
-        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-        input.push_event(gst::event::Segment::new(&segment));
-        Ok(Self {
+        let decoder = Self {
             pipeline,
             bus,
             input,
+            caps,
             _output: output,
             collected,
             step_ns,
-        })
+        };
+        decoder.begin().map_err(|error| text(&error))?;
+        Ok(decoder)
+    }
+
+    /// Begins with nothing behind it.
+    fn begin(&self) -> Result<(), gst::StateChangeError> {
+        self.pipeline.set_state(gst::State::Ready)?;
+        self.lock().time_ns = 0;
+        self.pipeline.set_state(gst::State::Playing)?;
+        self.input.push_event(gst::event::StreamStart::new("track"));
+        self.input.push_event(gst::event::Caps::new(&self.caps));
+        let segment = gst::FormattedSegment::<gst::ClockTime>::new();
+        self.input.push_event(gst::event::Segment::new(&segment));
+        Ok(())
     }
 
     /// Decodes; returns what came out, most often one sample.
@@ -175,6 +186,7 @@ impl Decoder {
         let duration = match input {
             Input::Frame(_) => self.step_ns,
             Input::Lost(duration) => *duration,
+            Input::Anew => 0,
         };
         let time = {
             let mut collected = self.lock();
@@ -199,6 +211,11 @@ impl Decoder {
                     .duration(gst::ClockTime::from_nseconds(duration))
                     .build();
                 self.input.push_event(gap);
+                Ok(())
+            }
+            Input::Anew => {
+                let begun = self.begin();
+                begun.map_err(|error| DecodeError::Failed(error.to_string()))?;
                 Ok(())
             }
         };

@@ -47,6 +47,7 @@ struct Packet {
 
 /// Where the decoder's answers go, one per input.
 enum Plan {
+    Anew,
     Concealed {
         position: i64,
         length: i64,
@@ -115,6 +116,7 @@ impl AudioTrack {
         }
         for plan in std::mem::take(&mut self.planned) {
             let (position, length) = match &plan {
+                Plan::Anew => continue,
                 Plan::Concealed {
                     position, length, ..
                 } => (*position, *length),
@@ -186,9 +188,13 @@ impl AudioTrack {
             let Some(placed) = self.placement.place(rtp, length, target, self.quiet) else {
                 continue;
             };
+            if placed.anew {
+                self.planned.push(Plan::Anew);
+                input.push(Input::Anew);
+            }
             if placed.conceal > 0 {
                 self.planned.push(Plan::Concealed {
-                    position: placed.position - placed.conceal,
+                    position: placed.conceal_from,
                     length: placed.conceal,
                     ends: placed.fresh,
                 });
@@ -224,6 +230,7 @@ impl AudioTrack {
     /// Puts decoded sound in its place.
     fn settle(&mut self, plan: Plan, mut sound: Vec<Stereo>) {
         match plan {
+            Plan::Anew => {}
             Plan::Concealed {
                 position,
                 length,

@@ -140,13 +140,17 @@ fn a_gap_is_silence_and_a_pause_is_not_there() {
     speak(&mut log, &Publisher::default(), 1, &tone(440.0, 0.3, 14));
     log.pause(3_000, 2_000);
     log.lose(6_000..8_000);
+    log.lose(8_700..9_200);
     log.write(folder.path(), 10_000);
     let sound = samples(&made(&wav_job(folder.path()))[0].path);
     assert_eq!(sound.len(), 10 * RATE);
     let part =
         |from: f64, to: f64| &sound[(from * RATE as f64) as usize..(to * RATE as f64) as usize];
-    assert!(is_silent(part(6.3, 8.0)));
-    for (from, to) in [(1.0, 2.9), (3.1, 5.9), (8.3, 9.9)] {
+    // What arrives at the end of a gap belongs a little earlier, by what jitter and the codec
+    // delayed it. The beginning of a short gap is concealed.
+    assert!(is_silent(part(6.02, 7.98)));
+    assert!(is_silent(part(8.83, 9.18)));
+    for (from, to) in [(1.0, 2.9), (3.1, 5.9), (8.3, 8.6), (9.4, 9.9)] {
         assert!(level(part(from, to), 440.0) > 0.27, "{from} s");
     }
 }

@@ -16,6 +16,8 @@ const JUMP_AT_ONCE: i64 = 12_000;
 const RESTART: i64 = 96_000;
 /// The longest gap that is concealed, samples (120 ms); the rest is silence.
 pub const CONCEALED: i64 = 5_760;
+/// Sound that comes this long after the sound before has nothing to do with it, samples (1 s).
+const APART: i64 = RATE;
 
 /// Where the sound of a packet goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +26,23 @@ pub struct Placed {
     pub position: i64,
     /// Samples that the packet's sound is to take; a few more or less than it holds.
     pub length: i64,
-    /// Samples before `position` to be concealed: packets are missing there.
+    /// Samples to be concealed from the end of the sound before on: packets are missing there.
     pub conceal: i64,
+    /// The first of them.
+    pub conceal_from: i64,
     /// The sound before does not lead up to this one: fade in.
     pub fresh: bool,
+    /// The sound before is so long ago that the decoder begins anew. It must not depend on what a
+    /// render that goes on from here has not decoded.
+    pub anew: bool,
 }
 
 /// Lines up the packets of one audio track without gaps and clicks while it follows the clock.
 #[derive(Clone, Debug, Default)]
 pub struct AudioPlacement {
     next: Option<Next>,
+    /// Where the last packet's sound ends, also if the next one does not go on from it.
+    ended: Option<i64>,
     correcting: bool,
     waiting: i64,
 }
@@ -91,8 +100,11 @@ impl AudioPlacement {
             position: next.position,
             length: length + change,
             conceal: 0,
+            conceal_from: next.position,
             fresh: false,
+            anew: false,
         };
+        self.ended = Some(placed.position + placed.length);
         self.next = Some(Next {
             rtp: rtp + length,
             position: next.position + placed.length,
@@ -102,7 +114,10 @@ impl AudioPlacement {
 
     /// The next packet does not go on from the one before: time was left out between them.
     pub fn cut(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            ended: self.ended,
+            ..Self::default()
+        };
     }
 
     /// From which sample on a packet that should be heard at `target` is needed: where the sound
@@ -110,17 +125,21 @@ impl AudioPlacement {
     pub fn needed_from(&self, target: i64) -> i64 {
         self.next
             .map(|next| next.position)
-            .filter(|position| target.saturating_sub(*position) < RATE)
+            .filter(|position| target.saturating_sub(*position) < APART)
             .map_or(target, |position| position.min(target))
     }
 
     fn anchor(&mut self, rtp: i64, length: i64, position: i64, conceal: i64) -> Placed {
-        let fresh = conceal == 0
-            || self
-                .next
-                .is_none_or(|next| next.position + conceal < position);
+        let anew = self
+            .ended
+            .is_none_or(|ended| position.saturating_sub(ended) >= APART);
+        // What would be concealed is mixed already.
+        let conceal = if anew { 0 } else { conceal };
+        let conceal_from = self.next.map_or(position, |next| next.position);
+        let fresh = conceal == 0 || conceal_from + conceal < position;
         self.correcting = false;
         self.waiting = 0;
+        self.ended = Some(position + length);
         self.next = Some(Next {
             rtp: rtp + length,
             position: position + length,
@@ -129,7 +148,9 @@ impl AudioPlacement {
             position,
             length,
             conceal,
+            conceal_from,
             fresh,
+            anew,
         }
     }
 }
@@ -209,7 +230,24 @@ mod tests {
         );
         let after_pause = placement.place(48_000, 960, 48_000, false).unwrap();
         assert_eq!(after_pause.conceal, CONCEALED);
-        assert!(after_pause.fresh);
+        assert_eq!(after_pause.conceal_from, 2_880, "behind what is missed");
+        assert!(after_pause.fresh && !after_pause.anew);
+    }
+
+    #[test]
+    fn after_a_second_without_sound_decoders_begin_anew() {
+        let mut placement = AudioPlacement::default();
+        assert!(placement.place(0, 960, 0, false).unwrap().anew);
+        let soon = placement.place(48_000, 960, 48_000, false).unwrap();
+        assert!(!soon.anew);
+        let late = placement.place(96_960, 960, 96_960, false).unwrap();
+        assert!(late.anew && late.fresh);
+        assert_eq!(late.conceal, 0);
+        // Time that was left out does not count, but what lies around it does.
+        placement.cut();
+        assert!(!placement.place(0, 960, 98_000, false).unwrap().anew);
+        placement.cut();
+        assert!(placement.place(0, 960, 198_000, false).unwrap().anew);
     }
 
     #[test]
