@@ -6,7 +6,7 @@ use super::{RenderControl, RoomLog, job, render};
 use crate::control::OutputFile;
 use crate::job::{OutputFormat, RenderJob};
 use crate::log::{Codec, TrackNumber, TrackSource};
-use crate::render::testing::{Clip, Publisher, tone};
+use crate::render::testing::{Clip, Publisher, beeps, tone};
 use crate::render::wav;
 
 const RATE: usize = 16_000;
@@ -177,6 +177,31 @@ fn a_render_that_died_goes_on_to_the_same_bytes() {
             assert!(kept >= expected, "{kept} bytes are left, not {expected}");
             assert_eq!(sums(made(&job)), whole, "{deaths:?}");
         }
+    }
+}
+
+#[test]
+fn what_is_concealed_behind_a_seam_is_the_same_too() {
+    for lost in [60, 140, 900] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = RoomLog::new();
+        let ada = Publisher::default();
+        let bob = Publisher { id: "PA_2", ..ada };
+        speak(&mut log, &ada, 1, &tone(440.0, 0.3, 24));
+        speak(&mut log, &bob, 2, &beeps(600.0, 0, 0.5, 24));
+        // Nothing of her is decoded again before she comes back.
+        let eve = Publisher { id: "PA_3", ..ada };
+        log.join(0, &eve);
+        log.add_track(0, &eve, 3, TrackSource::Microphone, Codec::Opus);
+        log.media(&eve, 3, &tone(1_000.0, 0.2, 24), |ms| {
+            !(12_000..21_500).contains(&ms)
+        });
+        log.lose(20_300..20_300 + lost);
+        log.write(folder.path(), 22_000);
+        let job = wav_job(folder.path());
+        let whole = made(&job)[0].sha256.clone();
+        die(&job, 20_100);
+        assert_eq!(made(&job)[0].sha256, whole, "{lost} ms are lost");
     }
 }
 

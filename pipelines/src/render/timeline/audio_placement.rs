@@ -14,8 +14,9 @@ const JUMP_PATIENCE: i64 = 72_000;
 const JUMP_AT_ONCE: i64 = 12_000;
 /// RTP time that goes back further than this is another timeline, samples.
 const RESTART: i64 = 96_000;
-/// The longest gap that is concealed, samples (120 ms); the rest is silence.
-pub const CONCEALED: i64 = 5_760;
+/// The longest gap that is concealed, samples (100 ms); the rest is silence. For longer ones Opus
+/// makes noise of what it heard within minutes, which a render that goes on has not decoded.
+pub const CONCEALED: i64 = 4_800;
 /// Sound that comes this long after the sound before has nothing to do with it, samples (1 s).
 const APART: i64 = RATE;
 
