@@ -16,9 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tries each store to which recordings go.
 pub async fn look(settings: &Settings, data_dir: &Path) -> Vec<Finding> {
-    if !data_dir.is_dir() {
-        return vec![Finding::ok(CHECK, "looked at when there is a data folder")];
-    }
+    // Before the first start a bucket can be tried all the same; nothing is made here for that.
+    let spare = tempfile::tempdir();
+    let data_dir = match &spare {
+        Ok(spare) if !data_dir.is_dir() => spare.path(),
+        _ => data_dir,
+    };
     let opened = data_dir
         .canonicalize()
         .map_err(|error| error.to_string())
@@ -74,6 +77,15 @@ mod tests {
         let findings = look(&Settings::default(), folder.path()).await;
         assert_eq!(findings.len(), 1, "{findings:?}");
         assert_eq!(findings[0].verdict, Verdict::Ok, "{findings:?}");
+    }
+
+    #[tokio::test]
+    async fn before_the_first_start_nothing_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let data_dir = folder.path().join("data");
+        let findings = look(&Settings::default(), &data_dir).await;
+        assert_eq!(findings[0].verdict, Verdict::Ok, "{findings:?}");
+        assert!(!data_dir.exists());
     }
 
     #[test]

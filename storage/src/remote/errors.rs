@@ -173,8 +173,32 @@ fn everything(error: &Error) -> String {
     text
 }
 
+/// What of an answer's document is for people, and nothing of how and when it was asked: the same
+/// refusal reads the same each time.
+fn plain(text: &str) -> String {
+    let mut plain = text.to_owned();
+    const STATUS: &str = "non-2xx status code: ";
+    if let Some(from) = plain.find("Error performing ")
+        && let Some(to) = plain[from..].find(STATUS)
+    {
+        plain.replace_range(from..from + to + STATUS.len(), "");
+    }
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once("</")?.0.trim().to_owned())
+    };
+    if let Some(code) = element("Code")
+        && let Some(at) = plain.find('<')
+    {
+        let message = element("Message").unwrap_or_default();
+        plain.replace_range(at.., &format!("{code} {message}"));
+    }
+    plain
+}
+
 /// Servers answer with whole documents, signed addresses are secrets.
 fn short(text: &str) -> String {
+    let text = plain(text);
     let words = text
         .split_whitespace()
         .map(|word| match word.split_once('?') {
@@ -202,6 +226,25 @@ mod tests {
             certificate: "CA_FILE",
             clock: Clock::default(),
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_in_plain_words() {
+        let body = "<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code>\
+            <Message>Check your key.</Message><StringToSign>AWS4 2026</StringToSign></Error>";
+        let error = place().error("list", "recordings", answer(403, body));
+        let text = error.to_string();
+        assert!(
+            text.contains("SignatureDoesNotMatch Check your key.; check KEYS"),
+            "{text}"
+        );
+        assert!(
+            !text.contains(['<', '>']) && !text.contains("AWS4"),
+            "{text}"
+        );
+        let told = "Error performing HEAD http://s3/b/a.mp4 in 1.02ms - Server returned non-2xx \
+                    status code: 403 Forbidden: ";
+        assert_eq!(short(told), "403 Forbidden:");
     }
 
     #[test]
