@@ -22,7 +22,6 @@ pub use format::{
     SEGMENT_HEADER_BYTES,
 };
 pub use inspect::*;
-pub use opening::is_begun;
 pub use reader::*;
 pub use record::*;
 pub use tail::last_time_ns;

@@ -11,8 +11,7 @@ use tapedeck_failpoints::reached;
 use super::LogError;
 use super::disk::{SegmentFile, sync_folder};
 use super::folder::{segment_numbers, segment_path};
-use super::format::SegmentHeader;
-use super::reader::{LogReader, Next};
+use super::format::{SEGMENT_HEADER_BYTES, SegmentHeader};
 
 /// The number of the segment after `number`.
 pub fn next_number(folder: &Path, number: u32) -> Result<u32, LogError> {
@@ -30,30 +29,19 @@ pub fn lock(folder: &Path) -> Result<File, LogError> {
     Ok(file)
 }
 
-/// Whether there is a log that was begun: one whose writer died before its first record is none.
-///
-/// # Errors
-/// It cannot be read.
-pub fn is_begun(folder: &Path) -> Result<bool, LogError> {
-    let mut reader = match LogReader::open(folder) {
-        Err(LogError::Missing(_)) => return Ok(false),
-        reader => reader?,
-    };
-    let first = reader.next()?;
-    Ok(matches!(first, Next::Record(_)) || !reader.damage().is_empty())
-}
-
-/// Refuses a folder with a log in it that was begun.
+/// Refuses a folder with a log in it. A first segment that never got its header is none.
 pub fn refuse_existing(folder: &Path) -> Result<(), LogError> {
-    let last = segment_numbers(folder)?.into_iter().max();
-    match last {
-        Some(number) if number > 1 || is_begun(folder)? => {
-            let path = segment_path(folder, number);
+    for number in segment_numbers(folder)? {
+        let path = segment_path(folder, number);
+        let metadata = path
+            .metadata()
+            .map_err(|error| LogError::io("read", &path, error))?;
+        if number > 1 || metadata.len() >= SEGMENT_HEADER_BYTES as u64 {
             let source = io::ErrorKind::AlreadyExists.into();
-            Err(LogError::io("begin a log over", &path, source))
+            return Err(LogError::io("begin a log over", &path, source));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Cuts a file to `good_bytes` on the disk; returns how many bytes that took away.
