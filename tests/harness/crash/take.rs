@@ -16,7 +16,7 @@ use crate::tapedeck::{Insistent, Recording, Tapedeck};
 /// How far the beginning and end of a recording may be from what was asked for, ms.
 const ANSWER_MS: f64 = 500.0;
 /// A shorter silence is told by the frames alone, s. Machines of tests are busy.
-const LEAST_SILENCE: f64 = 0.5;
+const LEAST_SILENCE: f64 = 0.75;
 
 /// A recording to be made.
 #[derive(Clone, Debug)]
