@@ -81,6 +81,21 @@ pub enum Source {
         /// The room's name.
         room: String,
     },
+    /// A channel of Agora, heard by a tab of our own browser, see [`BrowserJob`].
+    Agora {
+        /// Agora's id of the project: 32 hexadecimal digits.
+        app_id: String,
+        /// The channel's name.
+        channel: String,
+        /// The user id of the recorder, which must be its own in the channel.
+        uid: u32,
+        /// A subscriber's token for `channel` and `uid`; empty for a project without certificate.
+        /// One that ends before the recording is replaced by
+        /// [`RenewToken`](crate::control::Command::RenewToken).
+        token: Secret,
+        /// The browser that all captures of this server share.
+        browser: BrowserSettings,
+    },
 }
 
 impl Source {
@@ -89,8 +104,46 @@ impl Source {
         match self {
             Self::Livekit { .. } => "livekit",
             Self::Whip { .. } => "whip",
+            Self::Agora { .. } => "agora",
         }
     }
+}
+
+/// The job of the `tapedeck browser` process: it runs one browser with a tab for each channel of
+/// Agora that is recorded. The first capture that needs it starts it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserJob {
+    /// [`crate::control::PROTOCOL_VERSION`] of the capture that wrote the job.
+    pub protocol: u32,
+    /// Where it works and what it starts.
+    pub settings: BrowserSettings,
+}
+
+/// The browser host: where it is found, and what it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserSettings {
+    /// The socket at which captures find it, absolute, mode 0600; at most 107 bytes.
+    pub socket: PathBuf,
+    /// Its working folder, absolute: what it says goes to `folder/browser.log`, the browser's
+    /// profile is below. Made when it is missing.
+    pub folder: PathBuf,
+    /// Chromium's executable; empty to look for `chromium`, `chromium-browser` and `google-chrome`
+    /// in the search path.
+    #[serde(default)]
+    pub chromium: PathBuf,
+    /// `AgoraRTC_N-production.js` of npm's `agora-rtc-sdk-ng`; empty to look where
+    /// `scripts/agora-sdk` puts it.
+    #[serde(default)]
+    pub sdk: PathBuf,
+    /// The hosts that the browser may reach besides this machine: names, or patterns such as
+    /// `*.agora.io`. Empty for none.
+    #[serde(default)]
+    pub allowed_hosts: Vec<String>,
+}
+
+impl BrowserSettings {
+    /// The domains that `agora-rtc-sdk-ng` 4.24.8 names for its service.
+    pub const AGORA_HOSTS: [&str; 2] = ["*.agora.io", "*.sd-rtn.com"];
 }
 
 /// The job of the `tapedeck rooms` process: it is the other end of the WebRTC connections of all

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tapedeck_pipelines::control::{
     CaptureState, Command, CommandEnvelope, EndReason, Event, FailureKind, RenderState,
 };
-use tapedeck_pipelines::job::{CaptureJob, RenderJob, RoomsJob};
+use tapedeck_pipelines::job::{BrowserJob, CaptureJob, RenderJob, RoomsJob};
 use tapedeck_pipelines::log::{Codec, LogEvent, TrackSource};
 use tapedeck_pipelines::rooms::media::{MediaEvent, MediaRequest};
 
@@ -68,6 +68,7 @@ fn jobs_are_as_released() {
     check::<CaptureJob>("capture-jobs-v1.jsonl");
     check::<RenderJob>("render-jobs-v1.jsonl");
     check::<RoomsJob>("rooms-jobs-v1.jsonl");
+    check::<BrowserJob>("browser-jobs-v1.jsonl");
 }
 
 #[test]

@@ -272,7 +272,7 @@ fn answer_before_recording(control: &Control, envelope: &CommandEnvelope) -> Opt
         Command::Stop { reason } => (Ok(()), Some(*reason)),
         Command::Leave => (Ok(()), Some(EndReason::Stopped)),
         Command::Snapshot => (Ok(()), None),
-        Command::Pause | Command::Resume => (
+        Command::Pause | Command::Resume | Command::RenewToken { .. } => (
             Err("it has not joined the room; try again when it records".to_owned()),
             None,
         ),

@@ -277,6 +277,7 @@ impl Recorder {
                     .filter(|track| track.publication.participant == participant.id)
                     .map(|track| track.status(&layer))
                     .collect(),
+                level: None,
             })
             .collect()
     }

@@ -183,6 +183,11 @@ impl Recording {
                 Err("the recording has ended: it cannot be paused or resumed".to_owned()),
                 Next::GoOn,
             ),
+            Command::RenewToken { token } => {
+                let renewed = self.source.renew_token(token);
+                self.publish(control);
+                (renewed, Next::GoOn)
+            }
             Command::Pause => {
                 self.pause(control);
                 self.answer_when_synced(envelope.id);
@@ -383,6 +388,7 @@ impl Recording {
         let told = self.recorder.told(now);
         snapshot.gaps = told.gaps().to_vec();
         snapshot.pauses = told.pauses().to_vec();
+        snapshot.token_wanted = self.source.is_token_wanted();
         snapshot.participants = self
             .recorder
             .participants(|id| self.layers.layer(id).to_owned());

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::job::Secret;
+
 use super::whip::{RoomsSnapshot, WhipAnswer, WhipRequest};
 
 /// A command with the id that its reply repeats.
@@ -21,6 +23,8 @@ pub enum Command {
     Pause,
     /// Capture: go on after a pause.
     Resume,
+    /// Capture of a channel of Agora: go on with this token instead of the job's.
+    RenewToken { token: Secret },
     /// Capture: leave the room and exit. Seals first when that was not done. Rooms: close all
     /// connections and exit.
     Leave,
@@ -135,6 +139,8 @@ pub enum EndReason {
     SourceLost,
     /// The recorder was removed from the room by its server.
     Removed,
+    /// Somebody else joined under the recorder's user id, which the source allows once.
+    IdentityTaken,
     /// No server of ours came back in the configured time.
     ServerLost,
     /// The log could not be written, most often for want of space.
@@ -202,6 +208,9 @@ pub struct CaptureSnapshot {
     pub gaps: Vec<Gap>,
     /// All pauses, also of earlier processes of this recording; in the order of time.
     pub pauses: Vec<Pause>,
+    /// Whether the token ends soon, or has ended, so that
+    /// [`RenewToken`](Command::RenewToken) is waited for. It stays until that comes.
+    pub token_wanted: bool,
 }
 
 /// A stretch of recording time in which not everything was captured.
@@ -238,6 +247,10 @@ pub struct ParticipantStatus {
     pub identity: String,
     pub name: String,
     pub tracks: Vec<TrackStatus>,
+    /// How loud the participant is just now, from 0 to 100. Only of channels of Agora, whose
+    /// speakers have no tracks of their own; none while the participant sends no sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
 }
 
 /// A track of a live session.

@@ -172,9 +172,11 @@ fn obey(command: &Command, control: &RenderControl) -> Result<(), String> {
             Ok(())
         }
         Command::Snapshot => Ok(()),
-        Command::Stop { .. } | Command::Pause | Command::Resume | Command::Leave => {
-            Err("a render has no room to leave".into())
-        }
+        Command::Stop { .. }
+        | Command::Pause
+        | Command::Resume
+        | Command::RenewToken { .. }
+        | Command::Leave => Err("a render has no room to leave".into()),
         Command::Whip { .. } | Command::Unknown => {
             Err("this version does not know the command".into())
         }

@@ -1,8 +1,8 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::control::Failure;
-use crate::job::Source;
+use crate::control::{Failure, FailureKind};
+use crate::job::{Secret, Source};
 use crate::log::TrackKind;
 
 use super::livekit::LivekitSource;
@@ -46,6 +46,12 @@ impl RoomSource {
             Source::Whip { socket, room } => {
                 let (source, joined) = WhipSource::join(socket, room, known, give_up_after).await?;
                 (Kind::Whip(Box::new(source)), joined)
+            }
+            Source::Agora { .. } => {
+                return Err(Failure {
+                    kind: FailureKind::SourceUnreachable,
+                    message: "this version cannot listen to channels of Agora".to_owned(),
+                });
             }
         };
         let unwanted = (!video).then(HashSet::new);
@@ -92,6 +98,25 @@ impl RoomSource {
         match &mut self.kind {
             Kind::Livekit(source) => source.set_video_size(id, width, height, frame_rate),
             Kind::Whip(source) => source.set_video_size(id, width, height, frame_rate),
+        }
+    }
+
+    /// Goes on with another token than the job's.
+    ///
+    /// # Errors
+    /// The room is of a kind whose token lasts.
+    pub fn renew_token(&mut self, _token: Secret) -> Result<(), String> {
+        match &mut self.kind {
+            Kind::Livekit(_) | Kind::Whip(_) => {
+                Err("the token of such a room is not renewed".to_owned())
+            }
+        }
+    }
+
+    /// Whether a new token is waited for.
+    pub fn is_token_wanted(&self) -> bool {
+        match &self.kind {
+            Kind::Livekit(_) | Kind::Whip(_) => false,
         }
     }
 

@@ -122,6 +122,7 @@ impl Host {
             Command::Stop { .. }
             | Command::Pause
             | Command::Resume
+            | Command::RenewToken { .. }
             | Command::Finish
             | Command::Unknown => {
                 let error = "the rooms process does not know this command; it knows whip, leave \

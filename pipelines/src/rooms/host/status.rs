@@ -41,6 +41,7 @@ impl Host {
                 identity: participant.identity.clone(),
                 name: participant.name.clone(),
                 tracks: tracks.into_iter().map(|t| self.track_status(t)).collect(),
+                level: None,
             })
             .collect();
         let captures = self.captures.values();
