@@ -18,6 +18,8 @@ use tapedeck_failpoints::{NAMES, VARIABLE};
 const AT_ONCE: usize = 4;
 /// What is recorded each time.
 const LENGTH: Duration = Duration::from_millis(3_500);
+/// After which time of it, and for how long, it is paused where a pause is what matters.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(1_500), Duration::from_millis(1_000));
 
 /// At which of its times a point strikes: early and late in the life of a recording.
 const TIMES: &[(&str, &[u32])] = &[
@@ -33,6 +35,8 @@ const TIMES: &[(&str, &[u32])] = &[
     ("log.written", &[1, 3]),
     ("log.synced", &[1, 3]),
     ("log.sealed", &[1]),
+    ("pause.begun", &[1]),
+    ("pause.ended", &[1]),
     ("journal.written", &[1, 2]),
     ("journal.synced", &[1, 2]),
     ("fragment.written", &[1, 3]),
@@ -77,7 +81,7 @@ async fn die_at(name: &'static str, times: u32) -> Vec<String> {
         source: "whip",
         canvas: (320, 180),
         publishers: vec![Presence::always(&publisher.options)],
-        pause: None,
+        pause: name.starts_with("pause.").then_some(PAUSE),
         rooms_kills: None,
     };
     let recorded = {

@@ -53,6 +53,14 @@ pub const NAMES: &[(&str, &str)] = &[
         "the end record is on the disk, nobody was told",
     ),
     (
+        "pause.begun",
+        "capture writes no media any more, the record of it is not written",
+    ),
+    (
+        "pause.ended",
+        "capture goes on after a pause, the record of it is not written",
+    ),
+    (
         "journal.written",
         "a line was appended to a journal, not synced",
     ),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -43,7 +44,7 @@ fn capture_child() -> ExitCode {
 struct Capture {
     folder: PathBuf,
     child: Child,
-    control: ControlClient,
+    control: Arc<ControlClient>,
     events: mpsc::Receiver<Event>,
 }
 
@@ -102,7 +103,7 @@ impl Capture {
         Self {
             folder: folder.to_path_buf(),
             child,
-            control,
+            control: Arc::new(control),
             events,
         }
     }
@@ -433,6 +434,34 @@ async fn a_pause_is_left_out_of_recording_time_also_when_capture_dies_in_it() {
         .into_iter()
         .filter(|event| matches!(event, LogEvent::TrackAdded(_)));
     assert_eq!(added.count(), 2);
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_pause_or_its_end_before_the_log_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    capture
+        .until(|snapshot| !snapshot.participants.is_empty())
+        .await;
+    let changes = [
+        (Command::Pause, CaptureState::Paused),
+        (Command::Resume, CaptureState::Recording),
+    ];
+    for (number, (command, state)) in changes.iter().cycle().take(60).enumerate() {
+        let control = Arc::clone(&capture.control);
+        let command = command.clone();
+        let asked = tokio::spawn(async move { control.command(command, SOON).await });
+        let told = capture.until(|snapshot| snapshot.state == *state).await;
+        let log = capture.log();
+        let written = events(&log)
+            .into_iter()
+            .filter(|event| matches!(event, LogEvent::Paused | LogEvent::Resumed { .. }));
+        assert_eq!(written.count(), number + 1);
+        assert_eq!(told.pauses.len(), number / 2 + 1);
+        asked.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]

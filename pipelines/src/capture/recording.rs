@@ -21,7 +21,7 @@ use super::process::{Control, OpenLog, unknown_command};
 use super::recorder::{Reaction, Recorder};
 use super::writer::LogThread;
 
-use pausing::{Unanswered, next_synced};
+use pausing::{Before, Unanswered, next_synced};
 
 /// Time between two snapshots of an unchanged state.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
@@ -50,6 +50,8 @@ pub struct Recording {
     connected: bool,
     /// When it was paused, if it is.
     paused_since: Option<MachineTime>,
+    /// What others know while the disk does not have a pause, or its end.
+    before: Option<Before>,
     /// Commands that are answered when the disk has what they did, in their order.
     unanswered: VecDeque<Unanswered>,
     empty_since: Option<Instant>,
@@ -93,6 +95,7 @@ impl Recording {
             status,
             connected: true,
             paused_since: opened.paused_since,
+            before: None,
             unanswered: VecDeque::new(),
             empty_since: None,
             source_ended: None,
@@ -151,10 +154,12 @@ impl Recording {
 
     /// The state while the log is being written.
     fn open_state(&self) -> CaptureState {
-        match (&self.paused_since, self.connected) {
-            (Some(_), _) => CaptureState::Paused,
-            (None, true) => CaptureState::Recording,
-            (None, false) => CaptureState::Reconnecting,
+        let is_paused = self.paused_since.is_some();
+        let is_known_as_paused = self.before.as_ref().map_or(is_paused, |it| it.is_paused);
+        match (is_known_as_paused, self.connected) {
+            (true, _) => CaptureState::Paused,
+            (false, true) => CaptureState::Recording,
+            (false, false) => CaptureState::Reconnecting,
         }
     }
 
@@ -189,12 +194,12 @@ impl Recording {
                 (renewed, Next::GoOn)
             }
             Command::Pause => {
-                self.pause(control);
+                self.pause();
                 self.answer_when_synced(envelope.id);
                 return Next::GoOn;
             }
             Command::Resume => {
-                self.resume(control);
+                self.resume();
                 self.answer_when_synced(envelope.id);
                 return Next::GoOn;
             }
@@ -387,7 +392,8 @@ impl Recording {
         let mut snapshot = self.status.clone();
         let told = self.recorder.told(now);
         snapshot.gaps = told.gaps().to_vec();
-        snapshot.pauses = told.pauses().to_vec();
+let known = self.before.as_ref().map(|before| &before.pauses[..]);
+        snapshot.pauses = known.unwrap_or(told.pauses()).to_vec();
         snapshot.token_wanted = self.source.is_token_wanted();
         snapshot.participants = self
             .recorder

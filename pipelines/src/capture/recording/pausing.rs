@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use serde_json::json;
+use tapedeck_failpoints::reached;
 use tokio::sync::oneshot;
 
+use crate::control::Pause;
 use crate::log::MachineTime;
 
 use super::super::process::Control;
@@ -16,6 +18,13 @@ use super::Recording;
 pub(super) struct Unanswered {
     id: String,
     synced: oneshot::Receiver<()>,
+}
+
+/// How it stood before a pause began or ended of which the disk does not have the record yet. Until
+/// it has, nobody is told: a process that went on in the log would know nothing of it.
+pub(super) struct Before {
+    pub is_paused: bool,
+    pub pauses: Vec<Pause>,
 }
 
 /// Waits until the disk has what the first command did; the id, and whether it worked.
@@ -30,10 +39,11 @@ pub(super) async fn next_synced(unanswered: &mut VecDeque<Unanswered>) -> (Strin
 
 impl Recording {
     /// Writes no media from now on, while recording time stands still.
-    pub(super) fn pause(&mut self, control: &Control) {
+    pub(super) fn pause(&mut self) {
         if self.paused_since.is_some() {
             return;
         }
+        self.remember_before();
         self.clock.stop(Instant::now());
         let now = self.clock.now();
         self.paused_since = Some(MachineTime::now());
@@ -42,14 +52,16 @@ impl Recording {
         self.log
             .journal("paused", json!({ "duration_ms": now.time_ns / 1_000_000 }));
         log::info!("paused");
-        self.note_state(control);
+        reached("pause.begun");
     }
 
     /// Goes on after a pause.
-    pub(super) fn resume(&mut self, control: &Control) {
-        let Some(since) = self.paused_since.take() else {
+    pub(super) fn resume(&mut self) {
+        let Some(since) = self.paused_since.clone() else {
             return;
         };
+        self.remember_before();
+        self.paused_since = None;
         let instant = Instant::now();
         let machine_time = MachineTime::now();
         let paused_ns = machine_time.since(&since);
@@ -70,7 +82,17 @@ impl Recording {
             }),
         );
         log::info!("going on after a pause of {} ms", paused_ns / 1_000_000);
-        self.note_state(control);
+        reached("pause.ended");
+    }
+
+    fn remember_before(&mut self) {
+        let is_paused = self.paused_since.is_some();
+        let now = self.clock.now();
+        let recorder = &self.recorder;
+        self.before.get_or_insert_with(|| Before {
+            is_paused,
+            pauses: recorder.told(now).pauses().to_vec(),
+        });
     }
 
     /// Answers a command when the disk has what it did.
@@ -79,8 +101,12 @@ impl Recording {
         self.unanswered.push_back(Unanswered { id, synced });
     }
 
-    /// Answers a command that the disk has, or failed to take.
-    pub(super) fn answer(&self, (id, synced): (String, bool), control: &Control) {
+    /// Tells what a command did that the disk has, or failed to take, and answers it.
+    pub(super) fn answer(&mut self, (id, synced): (String, bool), control: &Control) {
+        if self.unanswered.is_empty() {
+            self.before = None;
+            self.note_state(control);
+        }
         let answer = if synced {
             Ok(())
         } else {
@@ -91,7 +117,7 @@ impl Recording {
 
     /// Answers what is still to be answered, before the process ends.
     pub(super) fn answer_all(&mut self, control: &Control) {
-        for mut waiting in std::mem::take(&mut self.unanswered) {
+        while let Some(mut waiting) = self.unanswered.pop_front() {
             let synced = waiting.synced.try_recv().is_ok();
             self.answer((waiting.id, synced), control);
         }

@@ -76,6 +76,7 @@ impl Recording {
     }
 
     fn sealed(&mut self, wall_ns: i64, time_ns: u64, control: &Control) {
+        self.before = None;
         self.status.ended_at_ms = Some(wall_ns / 1_000_000);
         self.status.duration_ms = time_ns / 1_000_000;
         self.source.release();
