@@ -119,4 +119,6 @@ pub enum Timer {
     RenderExit,
     /// Render is started again.
     RenderRestart,
+    /// Render has got nothing done for too long.
+    RenderStalled,
 }

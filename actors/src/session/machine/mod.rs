@@ -6,6 +6,7 @@ mod interruption;
 mod messages;
 mod pause;
 mod render;
+mod render_progress;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -307,6 +308,7 @@ impl Machine {
             Timer::CaptureExit if self.capture.runs() => vec![Action::Kill(Role::Capture)],
             Timer::RenderExit if self.render.runs() => vec![Action::Kill(Role::Render)],
             Timer::RenderRestart if self.render.waits() => self.spawn_render(),
+            Timer::RenderStalled if self.render.is_running() => self.render_stalled(),
             Timer::Pause => self.pause_is_late(),
             timer => self.capture_timer(timer),
         }

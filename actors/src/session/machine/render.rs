@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tapedeck_pipelines::control::{Command, RenderSnapshot, RenderState, Role};
 
+use super::render_progress::Progress;
 use super::{Action, Machine, REACTION_TIME, Timer};
 use crate::RecordingState;
 
@@ -28,6 +29,8 @@ pub struct Render {
     failure: Option<String>,
     /// Whether that was for want of space, which is no failure of the log.
     disk_full: bool,
+    /// How far it was when last heard of, while it has work.
+    pub(super) progress: Option<Progress>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +62,13 @@ impl Render {
             counted_from_ms: 0,
             failure: None,
             disk_full: false,
+            progress: None,
         }
+    }
+
+    /// Why it is about to be killed, unless it told a reason before.
+    pub(super) fn fail(&mut self, reason: &str) {
+        self.failure.get_or_insert_with(|| reason.to_owned());
     }
 
     /// A process of an earlier session may be there.
@@ -75,6 +84,11 @@ impl Render {
             self.phase,
             Phase::Attaching | Phase::Running | Phase::Done { runs: true }
         )
+    }
+
+    /// Whether a process works on the output.
+    pub fn is_running(&self) -> bool {
+        self.phase == Phase::Running
     }
 
     pub fn waits(&self) -> bool {
@@ -141,13 +155,13 @@ impl Machine {
             }
         }
         self.render.furthest_ms = self.render.furthest_ms.max(snapshot.position_ms);
-        match (snapshot.state, snapshot.output) {
+        match (snapshot.state, &snapshot.output) {
             _ if self.render.phase != Phase::Running || self.manifest.state.is_final() => {
                 Vec::new()
             }
             (RenderState::Finished, Some(output)) => {
                 self.render.phase = Phase::Done { runs: true };
-                self.manifest.file = Some(output);
+                self.manifest.file = Some(output.clone());
                 self.manifest.further_files = snapshot.further_outputs;
                 for warning in snapshot.warnings {
                     if !self.manifest.warnings.contains(&warning) {
@@ -165,16 +179,20 @@ impl Machine {
                 self.render.disk_full = snapshot.disk_full;
                 vec![Action::SetTimer(Timer::RenderExit, REACTION_TIME)]
             }
+            _ if self.render.failure.is_none() => self.watch_render(&snapshot),
             _ => Vec::new(),
         }
     }
 
     pub(super) fn render_gone(&mut self, detail: &str, now: i64) -> Vec<Action> {
-        let cancel = Action::CancelTimer(Timer::RenderExit);
+        let mut actions = vec![Action::CancelTimer(Timer::RenderExit)];
+        if self.render.progress.take().is_some() {
+            actions.push(Action::CancelTimer(Timer::RenderStalled));
+        }
         match self.render.phase {
             Phase::Done { .. } => {
                 self.render.phase = Phase::Done { runs: false };
-                vec![cancel]
+                actions
             }
             // Nothing was there to attach to.
             Phase::Attaching
@@ -191,7 +209,7 @@ impl Machine {
             }
             Phase::Running if self.manifest.state.is_final() => {
                 self.render.phase = Phase::Idle;
-                vec![cancel]
+                actions
             }
             Phase::Running => {
                 let reason = self
@@ -199,7 +217,6 @@ impl Machine {
                     .failure
                     .take()
                     .unwrap_or_else(|| detail.to_owned());
-                let mut actions = vec![cancel];
                 actions.extend(self.render_failed(&reason, now));
                 actions
             }

@@ -1,5 +1,6 @@
 mod capture;
 mod pause;
+mod render_progress;
 mod start;
 mod world;
 
