@@ -7,7 +7,7 @@ use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
 use tapedeck_pipelines::job::{CaptureLimits, GapStyle, OutputSettings, RoomsSettings};
 
-use crate::{DiskSpace, Manifest, RecordingState, RoomError, SourceKind};
+use crate::{DiskSpace, Manifest, RecordingState, RetentionSettings, RoomError, SourceKind};
 
 /// What the actors need to know.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct RecorderSettings {
     /// manifest is told.
     pub store_dir: Option<PathBuf>,
     pub uploads: UploadSettings,
+    /// How long what is delivered stays in the data folder, too.
+    pub retention: RetentionSettings,
     /// Where this server listens: told to others that want the same data folder.
     pub address: String,
     /// With less free space on the disk of the data folder no recording is begun, bytes.

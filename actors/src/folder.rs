@@ -6,15 +6,20 @@ use std::os::unix::fs::{DirBuilderExt, FileTypeExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use tapedeck_pipelines::control::Role;
+use tapedeck_pipelines::control::{OutputFile, Role};
 use tapedeck_pipelines::job::OutputFormat;
 use tapedeck_storage::durable;
 
-use crate::DiskSpace;
 use crate::lock::{self, FolderHolder, FolderLock, LockError};
+use crate::retention::Kept;
+use crate::{DiskSpace, Manifest};
 
 /// The longest path that a Unix socket can have: `sun_path` has 108 bytes and ends with a 0.
 const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Names in a recording's folder.
+const MANIFEST: &str = "manifest.json";
+const LOG: &str = "log";
 
 /// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `run/`
 /// for sockets, `index/` for the index.
@@ -109,7 +114,7 @@ impl DataFolder {
     }
 
     pub fn manifest(&self, id: &str) -> PathBuf {
-        self.work(id).join("manifest.json")
+        self.work(id).join(MANIFEST)
     }
 
     /// The file that a render makes; further ones are put beside it.
@@ -193,12 +198,48 @@ impl DataFolder {
         }
     }
 
-    /// Whether the folder of a recording holds more than the manifest.
-    pub fn has_leftovers(&self, id: &str) -> bool {
-        let more = |entry: io::Result<fs::DirEntry>| {
-            entry.is_ok_and(|entry| entry.file_name() != "manifest.json")
+    /// The capture log of a recording.
+    pub fn log(&self, id: &str) -> PathBuf {
+        self.work(id).join(LOG)
+    }
+
+    /// Where a rendered file of a recording is, as long as it is on this machine; none if it has no
+    /// name.
+    pub fn rendered(&self, id: &str, file: &OutputFile) -> Option<PathBuf> {
+        Some(self.work(id).join(file.path.file_name()?))
+    }
+
+    /// What the folder of a recording holds besides the manifest and what is kept.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn leftovers(&self, manifest: &Manifest, kept: Kept) -> io::Result<Vec<PathBuf>> {
+        let files: Vec<PathBuf> = manifest
+            .files()
+            .filter_map(|(_, file)| self.rendered(&manifest.id, file))
+            .collect();
+        let log = self.log(&manifest.id);
+        let stays =
+            |path: &PathBuf| (kept.log && *path == log) || (kept.files && files.contains(path));
+        let mut leftovers = self.besides_manifest(&manifest.id)?;
+        leftovers.retain(|path| !stays(path));
+        Ok(leftovers)
+    }
+
+    /// What the folder of a recording holds besides the manifest; nothing without a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn besides_manifest(&self, id: &str) -> io::Result<Vec<PathBuf>> {
+        let entries = match fs::read_dir(self.work(id)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
         };
-        fs::read_dir(self.work(id)).is_ok_and(|mut entries| entries.any(more))
+        let mut paths = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.file_name().is_some_and(|name| name != MANIFEST));
+        Ok(paths)
     }
 }
 

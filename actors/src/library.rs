@@ -1,4 +1,5 @@
-//! Finished recordings wherever they are: here until they are delivered, then in their stores.
+//! Finished recordings wherever they are: here until they are delivered, or for as long as they are
+//! kept, then in their stores.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use tapedeck_storage::{
     UploadProgress, read_file,
 };
 
-use crate::{ListFilter, Recorder};
+use crate::folder::DataFolder;
+use crate::{ListFilter, Manifest, Recorder};
 
 /// All finished recordings as one store, for those who read them. It takes none.
 #[derive(Clone)]
@@ -31,21 +33,62 @@ impl Library {
         &self.recorder.inner.services.stores
     }
 
-    /// The file with this name if its recording is not delivered yet.
-    async fn local(&self, name: &str) -> Option<(PathBuf, StoredObject)> {
-        let found = self.recorder.on_their_way().await;
-        let manifests = found
+    /// What is known here of the file with this name, whether its recording is delivered or not.
+    async fn known(&self, name: &str) -> Option<Known> {
+        let on_their_way = self.recorder.on_their_way().await;
+        let on_their_way = on_their_way
             .inspect_err(|error| log::warn!("what is not delivered yet is not known: {error}"))
             .unwrap_or_default();
-        manifests.iter().find_map(|manifest| {
-            let (_, file) = manifest.files().find(|(known, _)| known == name)?;
-            let object = StoredObject {
+        let folder = &self.recorder.inner.services.folder;
+        if let Some(known) = on_their_way
+            .iter()
+            .find_map(|manifest| Known::of(manifest, name, folder))
+        {
+            return Some(known);
+        }
+        let delivered = self.recorder.delivered_with(name).await;
+        let delivered = delivered
+            .inspect_err(|error| log::warn!("what is kept of {name} is not known: {error}"))
+            .ok()??;
+        Known::of(&delivered, name, folder)
+    }
+
+    /// The file with this name and where it is, if it is on this machine outside of a store.
+    async fn local(&self, name: &str) -> Option<(PathBuf, StoredObject)> {
+        let known = self.known(name).await?;
+        match known.is_delivered && !known.is_here().await {
+            true => None,
+            false => Some((known.path, known.object)),
+        }
+    }
+}
+
+/// A rendered file of a recording of this server.
+struct Known {
+    /// Where it is, or was until it was delivered.
+    path: PathBuf,
+    object: StoredObject,
+    is_delivered: bool,
+}
+
+impl Known {
+    fn of(manifest: &Manifest, name: &str, folder: &DataFolder) -> Option<Self> {
+        let (_, file) = manifest.files().find(|(known, _)| known == name)?;
+        Some(Self {
+            path: folder.rendered(&manifest.id, file)?,
+            object: StoredObject {
                 size: file.size_bytes,
                 etag: file.sha256.clone(),
                 modified_at: manifest.ended_at.unwrap_or(manifest.created_at),
-            };
-            Some((file.path.clone(), object))
+            },
+            is_delivered: manifest.is_delivered(),
         })
+    }
+
+    /// Whether it is still here.
+    async fn is_here(&self) -> bool {
+        let found = tokio::fs::metadata(&self.path).await;
+        found.is_ok_and(|found| found.len() == self.object.size)
     }
 }
 
@@ -74,10 +117,18 @@ impl RecordingStore for Library {
     }
 
     async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
-        match self.local(name).await {
-            Some((_, object)) => Ok(object),
-            None => self.stores().head(name).await,
+        let Some(known) = self.known(name).await else {
+            return self.stores().head(name).await;
+        };
+        if !known.is_delivered || known.is_here().await {
+            return Ok(known.object);
         }
+        let stored = self.stores().head(name).await?;
+        // Whoever began to read it here goes on reading it there: it is the same.
+        Ok(match stored.size == known.object.size {
+            true => known.object,
+            false => stored,
+        })
     }
 
     async fn read(
@@ -87,7 +138,7 @@ impl RecordingStore for Library {
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
         if let Some((path, _)) = self.local(name).await {
             match read_file(&path, name, range.clone()).await {
-                // Delivered meanwhile.
+                // Delivered meanwhile, or its time here is over.
                 Err(StoreError::NotFound(_)) => {}
                 answer => return answer,
             }
@@ -96,9 +147,16 @@ impl RecordingStore for Library {
     }
 
     async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
-        match self.local(name).await {
-            Some(_) => Ok(None),
-            None => self.stores().url(name, valid).await,
+        let Some(known) = self.known(name).await else {
+            return self.stores().url(name, valid).await;
+        };
+        if !known.is_delivered {
+            return Ok(None);
+        }
+        match self.stores().url(name, valid).await {
+            // It can be fetched here.
+            Err(_) if known.is_here().await => Ok(None),
+            answer => answer,
         }
     }
 

@@ -6,6 +6,7 @@ use tapedeck_storage::Stores;
 
 use crate::RecorderSettings;
 use crate::folder::DataFolder;
+use crate::retention::Retention;
 use crate::sources::Sources;
 use crate::state::StoreActor;
 use crate::supervision::Keeper;
@@ -23,4 +24,6 @@ pub struct Services {
     pub uploads: Arc<UploadTable>,
     /// Where finished recordings are kept.
     pub stores: Stores,
+    /// How long what is delivered stays here, too.
+    pub retention: Retention,
 }

@@ -56,7 +56,7 @@ impl Place {
         match work.is_dir() {
             true => Ok(work),
             false => Err(format!(
-                "{wanted} is no folder, and no recording of that id has one: delivered recordings keep no capture log"
+                "{wanted} is no folder, and no recording of that id has one: the capture log of a delivered recording stays as data.keep_logs says"
             )),
         }
     }

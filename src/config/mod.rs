@@ -124,6 +124,10 @@ impl Loading {
         if !self.mistakes.is_empty() {
             return Err(ConfigError(self.mistakes));
         }
+        if let Some(warning) = storage::kept_in_vain(&settings) {
+            let place = self.origins.place("data.keep_files");
+            self.warnings.push(format!("{place}: {warning}"));
+        }
         Ok(Configuration {
             settings,
             origins: self.origins,

@@ -2,7 +2,7 @@
 //! variables and the defaults are read from it, so nothing has to be listed a second time.
 
 use serde::{Deserialize, Serialize};
-use tapedeck_actors::SourceKind;
+use tapedeck_actors::{Keep, SourceKind};
 use tapedeck_pipelines::job::{GapStyle, Secret, VideoEncoder};
 
 use crate::agora::TokenVersion;
@@ -131,6 +131,10 @@ pub struct Data {
     pub dir: String,
     /// With less free space on its disk no recording is begun, MB (1,000,000 bytes).
     pub min_free_mb: u64,
+    /// How long rendered files stay here after their delivery.
+    pub keep_files: Keep,
+    /// Likewise capture logs.
+    pub keep_logs: Keep,
 }
 
 /// Where finished recordings are kept.
@@ -399,6 +403,8 @@ impl Default for Data {
         Self {
             dir: "data".into(),
             min_free_mb: 1_000,
+            keep_files: Keep::default(),
+            keep_logs: Keep::default(),
         }
     }
 }

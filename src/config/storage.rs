@@ -1,6 +1,6 @@
 //! Where finished recordings go.
 
-use tapedeck_actors::SourceKind;
+use tapedeck_actors::{Keep, SourceKind};
 use tapedeck_storage::{AzureSettings, FirebaseEmulator, FirebaseSettings, S3Settings};
 
 use super::settings::{Firebase, FirebaseUrls};
@@ -96,6 +96,15 @@ pub fn azure(azure: &Azure, storage: &Storage) -> AzureSettings {
         prefix: storage.recordings_path.clone(),
         account_key: azure.account_key.reveal().to_owned(),
     }
+}
+
+/// Why keeping files would be of no effect, if it would.
+pub fn kept_in_vain(settings: &Settings) -> Option<&'static str> {
+    let is_wanted = settings.data.keep_files != Keep::UntilDelivered;
+    let is_in_vain = is_wanted && settings.storage_kinds() == [StorageKind::Disk];
+    is_in_vain.then_some(
+        "data.keep_files is of no effect: recordings go to the disk of this machine, and stay there",
+    )
 }
 
 /// What does not fit together: keys, and why.

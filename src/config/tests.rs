@@ -317,3 +317,37 @@ fn the_shown_configuration_masks_secrets_and_can_be_read_back() {
         96_000
     );
 }
+
+#[test]
+fn times_to_keep_are_read_and_those_in_vain_told() {
+    let bucket = [("S3_BUCKET", "films"), ("TAPEDECK_DATA_KEEP_FILES", "12h")];
+    let loaded = Place::new(
+        &[("tapedeck.toml", "[data]\nkeep_logs = \"forever\"")],
+        &bucket,
+    );
+    let loaded = loaded.load().unwrap();
+    let data = &loaded.settings.data;
+    assert_eq!(data.keep_files.to_string(), "12h");
+    assert_eq!(data.keep_logs.to_string(), "forever");
+    assert_eq!(loaded.warnings, Vec::<String>::new());
+
+    let on_disk = Place::new(&[], &[("TAPEDECK_DATA_KEEP_FILES", "forever")])
+        .load()
+        .unwrap();
+    assert!(
+        on_disk.warnings[0].contains("data.keep_files is of no effect"),
+        "{:?}",
+        on_disk.warnings
+    );
+
+    let mistakes =
+        Place::new(&[("tapedeck.toml", "[data]\nkeep_logs = \"a while\"")], &[]).mistakes();
+    for told in [
+        "tapedeck.toml:2",
+        "data.keep_logs",
+        "\"until_delivered\"",
+        "\"12h\"",
+    ] {
+        assert!(mistakes.contains(told), "{told}: {mistakes}");
+    }
+}

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use tapedeck_actors::{Recorder, RecorderSettings, Rooms, UploadSettings};
+use tapedeck_actors::{Recorder, RecorderSettings, RetentionSettings, Rooms, UploadSettings};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::{StoreError, Stores};
 
@@ -337,6 +337,10 @@ fn recorder_settings(
             at_once: settings.storage.uploads_at_once,
             longest_pause: Duration::from_secs(settings.storage.retry_max_s),
             ..UploadSettings::default()
+        },
+        retention: RetentionSettings {
+            files: settings.data.keep_files,
+            logs: settings.data.keep_logs,
         },
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),

@@ -179,6 +179,11 @@ pub trait RecordingStore: Send + Sync {
     /// Where that is, in words for operators, without a secret.
     fn place(&self) -> &str;
 
+    /// Whether what it has lies on this machine.
+    fn is_on_this_machine(&self) -> bool {
+        false
+    }
+
     /// Stores the file at `path` as `name` with its metadata, and verifies size and SHA-256 at the
     /// target before it returns. Repeating it with the same content succeeds; an object with other
     /// content is never overwritten. `path` is left in place. What an earlier try sent, also one of

@@ -41,7 +41,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tapedeck_actors::{
-    Recorder, RecorderSettings, Room, RoomError, Rooms, SourceKind, StartRequest, UploadSettings,
+    Recorder, RecorderSettings, RetentionSettings, Room, RoomError, Rooms, SourceKind,
+    StartRequest, UploadSettings,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, ControlServer, EndReason, Event, Failure, FailureKind,
@@ -357,6 +358,7 @@ async fn server(folder: &Path) -> Outcome {
         gaps: tapedeck_pipelines::job::GapStyle::default(),
         store_dir: None,
         uploads: UploadSettings::default(),
+        retention: RetentionSettings::default(),
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 10,

@@ -148,6 +148,19 @@ impl Recorder {
         }
     }
 
+    /// The delivered recording one of whose files has this name.
+    ///
+    /// # Errors
+    /// The index does not answer.
+    pub(crate) async fn delivered_with(&self, name: &str) -> Result<Option<Manifest>, String> {
+        let states = self.inner.services.states.address();
+        let found = states.send(state::FindByName(name.into())).await;
+        let found = found
+            .map_err(|error| format!("the store actor does not answer: {error}"))?
+            .map_err(|error| error.to_string())?;
+        Ok(found.filter(Manifest::is_delivered))
+    }
+
     /// Live sessions, also those that are still being rendered or delivered.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod end;
 mod look;
 mod pause;
+mod retention;
 mod rooms;
 mod space;
 mod start;
@@ -17,9 +18,11 @@ use actix::prelude::*;
 use tapedeck_storage::Stores;
 use tokio::time::{sleep, timeout};
 
+use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::lock::FolderLock;
 use crate::registry::{self, RegistryActor, SessionHandle, Table};
+use crate::retention::Retention;
 use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
 use crate::services::Services;
 use crate::sources::Sources;
@@ -63,6 +66,8 @@ impl Recorder {
         let stores = stores.into();
         let (root, address) = (settings.data_dir.clone(), settings.address.clone());
         let store_dir = settings.store_dir.clone();
+        let retention = Retention::new(settings.retention, stores.clone());
+        let rules = retention.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock(&address)?;
@@ -74,7 +79,7 @@ impl Recorder {
             }
             let unfinished: Vec<_> = manifests
                 .into_iter()
-                .filter(|manifest| needs_session(manifest, &folder))
+                .filter(|manifest| needs_session(manifest, &folder, &rules))
                 .collect();
             io::Result::Ok((folder, lock, state, unfinished))
         });
@@ -105,6 +110,7 @@ impl Recorder {
             uploader,
             uploads,
             stores,
+            retention,
         });
         let shared = services.clone();
         let registry = Keeper::start("registry", arbiter, move || {
@@ -137,6 +143,7 @@ impl Recorder {
         });
         let recorder = Self { inner };
         recorder.watch_space();
+        recorder.watch_retention();
         Ok(recorder)
     }
 
@@ -186,10 +193,14 @@ impl Recorder {
 }
 
 /// Whether an earlier server left something to do.
-fn needs_session(manifest: &Manifest, folder: &DataFolder) -> bool {
+fn needs_session(manifest: &Manifest, folder: &DataFolder, retention: &Retention) -> bool {
     if !manifest.state.is_final() {
         return true;
     }
-    folder.has_sockets(&manifest.id)
-        || (!manifest.keeps_folder() && folder.has_leftovers(&manifest.id))
+    let has_leftovers = || {
+        let kept = retention.kept(manifest, now_ms());
+        let leftovers = folder.leftovers(manifest, kept);
+        leftovers.is_ok_and(|leftovers| !leftovers.is_empty())
+    };
+    folder.has_sockets(&manifest.id) || (!manifest.keeps_folder() && has_leftovers())
 }

@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use super::actor::RecordingSession;
 use super::machine::Event;
 use crate::backoff::Backoff;
+use crate::clock::now_ms;
 use crate::{Manifest, RecordingState, state};
 
 /// Between two tries of what the disk refuses.
@@ -73,10 +74,12 @@ impl RecordingSession {
 
     pub(super) fn clear(&mut self, context: &mut Context<Self>) {
         self.busy = true;
-        let id = self.machine.manifest().id.clone();
+        let manifest = self.machine.manifest().clone();
         let (services, label) = (self.services.clone(), self.label());
+        let kept = services.retention.kept(&manifest, now_ms());
         let cleared = async move {
-            let error = match services.states.address().send(state::Clear(id)).await {
+            let clear = state::Clear(manifest, kept);
+            let error = match services.states.address().send(clear).await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),

@@ -6,7 +6,9 @@ use tapedeck_failpoints::reached;
 
 use super::index::{Index, IndexError};
 use super::manifests::Manifests;
+use crate::clock::now_ms;
 use crate::folder::DataFolder;
+use crate::retention::{Kept, Remains, Retention};
 use crate::{ListFilter, Manifest};
 
 /// Messages that may wait. Senders beyond that wait in turn: nothing is dropped.
@@ -139,15 +141,15 @@ pub struct Save(pub Manifest);
 #[rtype(result = "io::Result<Manifest>")]
 pub struct Get(pub String);
 
-/// Removes all of a recording's folder but the manifest.
+/// Removes all of a recording's folder but the manifest and what is kept.
 #[derive(Message)]
 #[rtype(result = "io::Result<()>")]
-pub struct Clear(pub String);
+pub struct Clear(pub Manifest, pub Kept);
 
-/// Final recordings of whose folders more is left than is needed.
+/// What is left in the folders of final recordings, as these rules have it.
 #[derive(Message)]
-#[rtype(result = "io::Result<Vec<Manifest>>")]
-pub struct Dispensable;
+#[rtype(result = "io::Result<Vec<Remains>>")]
+pub struct Remaining(pub Retention);
 
 /// Removes a recording's folder and forgets it.
 #[derive(Message)]
@@ -197,17 +199,20 @@ impl Handler<Clear> for StoreActor {
 
     fn handle(&mut self, message: Clear, _: &mut Self::Context) -> Self::Result {
         self.work(
-            move |state| state.manifests.clear(&message.0),
+            move |state| state.manifests.clear(&message.0, message.1),
             || Err(panicked()),
         )
     }
 }
 
-impl Handler<Dispensable> for StoreActor {
-    type Result = ResponseFuture<io::Result<Vec<Manifest>>>;
+impl Handler<Remaining> for StoreActor {
+    type Result = ResponseFuture<io::Result<Vec<Remains>>>;
 
-    fn handle(&mut self, _: Dispensable, _: &mut Self::Context) -> Self::Result {
-        self.work(|state| state.manifests.dispensable(), || Err(panicked()))
+    fn handle(&mut self, Remaining(retention): Remaining, _: &mut Self::Context) -> Self::Result {
+        self.work(
+            move |state| state.manifests.remains(&retention, now_ms()),
+            || Err(panicked()),
+        )
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tapedeck_failpoints::reached;
 use tapedeck_storage::durable;
 
 use crate::folder::DataFolder;
+use crate::retention::{Kept, Remains, Retention};
+use crate::upkeep::size;
 use crate::{Manifest, naming};
 
 /// Names in the folder of folders without a readable manifest, and why.
@@ -80,17 +82,34 @@ impl Manifests {
         Ok((manifests, unreadable))
     }
 
-    /// Final recordings of whose folders more is left than the manifest, though nothing of it is
-    /// needed any more.
+    /// Final recordings of whose folders more is left than the manifest, though it need not be; what
+    /// stays of them at `now`, Unix ms, is for `retention` to say.
     ///
     /// # Errors
     /// The folder of folders cannot be read.
-    pub fn dispensable(&self) -> io::Result<Vec<Manifest>> {
-        let all = self.read_all()?;
-        let is_dispensable = |manifest: &Manifest| {
-            !manifest.keeps_folder() && self.folder.has_leftovers(&manifest.id)
-        };
-        Ok(all.into_iter().filter(is_dispensable).collect())
+    pub fn remains(&self, retention: &Retention, now: i64) -> io::Result<Vec<Remains>> {
+        let mut remains = Vec::new();
+        for entry in fs::read_dir(self.folder.work_root())? {
+            let id = entry?.file_name().to_string_lossy().into_owned();
+            // Most folders hold the manifest alone, which need not be read then.
+            let there = match self.folder.besides_manifest(&id) {
+                Ok(there) if !there.is_empty() => there,
+                _ => continue,
+            };
+            let Ok(manifest) = self.read(&id) else {
+                continue;
+            };
+            if manifest.keeps_folder() {
+                continue;
+            }
+            let kept = retention.kept(&manifest, now);
+            remains.push(Remains {
+                is_overdue: !self.folder.leftovers(&manifest, kept)?.is_empty(),
+                bytes: there.iter().map(|path| size(path)).sum(),
+                manifest,
+            });
+        }
+        Ok(remains)
     }
 
     /// Whether a server died before the first manifest in this folder was there: nothing was
@@ -121,25 +140,24 @@ impl Manifests {
         Ok(unbegun)
     }
 
-    /// Removes everything in a recording's folder but its manifest.
+    /// Removes everything in a recording's folder but its manifest and what is kept.
     ///
     /// # Errors
     /// Those of the operating system; the rest is removed all the same.
-    pub fn clear(&self, id: &str) -> io::Result<()> {
-        let folder = self.folder.work(id);
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
+    pub fn clear(&self, manifest: &Manifest, kept: Kept) -> io::Result<()> {
+        let leftovers = self.folder.leftovers(manifest, kept)?;
+        self.remove_from(&manifest.id, &leftovers)
+    }
+
+    fn remove_from(&self, id: &str, paths: &[PathBuf]) -> io::Result<()> {
         let mut result = Ok(());
-        for entry in entries {
-            let path = entry?.path();
-            if path.file_name().is_some_and(|name| name != "manifest.json") {
-                result = result.and(remove(&path));
-                reached("clear.begun");
-            }
+        for path in paths {
+            result = result.and(remove(path));
+            reached("clear.begun");
         }
-        result.and_then(|()| durable::sync_folder(&folder))?;
+        if !paths.is_empty() {
+            result.and_then(|()| durable::sync_folder(&self.folder.work(id)))?;
+        }
         reached("clear.done");
         Ok(())
     }
@@ -150,7 +168,7 @@ impl Manifests {
     /// Those of the operating system.
     pub fn remove(&self, id: &str) -> io::Result<()> {
         // The manifest last: what is left of an interrupted removal still has an owner.
-        self.clear(id)?;
+        self.remove_from(id, &self.folder.besides_manifest(id)?)?;
         remove(&self.folder.work(id))?;
         reached("remove.begun");
         durable::sync_folder(&self.folder.work_root())

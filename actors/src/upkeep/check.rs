@@ -176,7 +176,9 @@ impl Upkeep {
         let Some(file) = manifest.file.as_ref() else {
             return Ok(());
         };
-        // Delivered ones are gone from here.
+        if manifest.is_delivered() {
+            return self.check_kept(manifest, report);
+        }
         if manifest.state != RecordingState::Uploading || self.has_moved_on(manifest) {
             return Ok(());
         }
@@ -196,6 +198,23 @@ impl Upkeep {
                 &file.path,
                 "it is missing: the server renders it again",
             ),
+        }
+        Ok(())
+    }
+
+    /// Files that are kept though they are delivered; most are not.
+    fn check_kept(&self, manifest: &Manifest, report: &mut CheckReport) -> io::Result<()> {
+        for (_, file) in manifest.files() {
+            let Some(path) = self.folder.rendered(&manifest.id, file) else {
+                continue;
+            };
+            match digest(&path)? {
+                Some((size, sha256)) if size != file.size_bytes || sha256 != file.sha256 => {
+                    let message = "it is kept though it was delivered, and is not what was delivered: remove it, the store's is served then";
+                    report.find("output", &path, message);
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod survey;
 
 pub use adopt::{AdoptError, AdoptSettings};
 pub use check::{CheckReport, Finding};
+pub(crate) use survey::size;
 pub use survey::{Orphan, OrphanKind, Survey, Unfinished};
 
 use std::io;

@@ -350,7 +350,7 @@ fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Bytes of a file, or of all in a folder as far as it can be read.
-fn size(path: &Path) -> u64 {
+pub(crate) fn size(path: &Path) -> u64 {
     let Ok(metadata) = path.symlink_metadata() else {
         return 0;
     };

@@ -61,6 +61,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         gaps: GapStyle::default(),
         store_dir: None,
         uploads: UploadSettings::default(),
+        retention: RetentionSettings::default(),
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 100,

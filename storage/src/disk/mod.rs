@@ -123,6 +123,10 @@ impl RecordingStore for DiskStore {
         &self.place
     }
 
+    fn is_on_this_machine(&self) -> bool {
+        true
+    }
+
     async fn put(
         &self,
         path: &Path,
