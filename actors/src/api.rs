@@ -105,6 +105,19 @@ pub enum StartError {
     Internal(String),
 }
 
+/// Which recording is meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Selected<'a> {
+    /// That of a room which has not ended. Where rooms of that name live in several places, the
+    /// newest, unless `source` says which.
+    Room {
+        name: &'a str,
+        source: Option<SourceKind>,
+    },
+    /// The recording with this id.
+    Id(&'a str),
+}
+
 /// Why a recording was not stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StopError {

@@ -21,8 +21,8 @@ const LONGEST_SOCKET_PATH: usize = 107;
 const MANIFEST: &str = "manifest.json";
 const LOG: &str = "log";
 
-/// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `run/`
-/// for sockets, `index/` for the index.
+/// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `browser/`
+/// for the browser that listens to channels of Agora, `run/` for sockets, `index/` for the index.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     root: PathBuf,
@@ -152,6 +152,25 @@ impl DataFolder {
         self.root.join("run/rooms-media.sock")
     }
 
+    /// Where the browser host works.
+    pub fn browser(&self) -> PathBuf {
+        self.root.join("browser")
+    }
+
+    /// Where captures find the browser host.
+    pub fn browser_socket(&self) -> PathBuf {
+        self.root.join("run/browser.sock")
+    }
+
+    /// Sockets that belong to no recording: whoever looks after the processes looks after them.
+    pub fn shared_sockets(&self) -> [PathBuf; 3] {
+        [
+            self.rooms_socket(),
+            self.rooms_media_socket(),
+            self.browser_socket(),
+        ]
+    }
+
     /// Whether the socket of a child is there.
     pub fn has_sockets(&self, id: &str) -> bool {
         [Role::Capture, Role::Render]
@@ -168,8 +187,7 @@ impl DataFolder {
         };
         for entry in entries.flatten() {
             let path = entry.path();
-            // Whoever looks after the rooms process looks after its sockets.
-            let is_known = [self.rooms_socket(), self.rooms_media_socket()].contains(&path)
+            let is_known = self.shared_sockets().contains(&path)
                 || ids.clone().any(|id| {
                     [Role::Capture, Role::Render]
                         .iter()
@@ -280,7 +298,7 @@ mod tests {
         };
         let socket = folder.socket("EG_123456789012", Role::Capture);
         assert_eq!(socket.as_os_str().len(), LONGEST_SOCKET_PATH);
-        for socket in [folder.rooms_socket(), folder.rooms_media_socket()] {
+        for socket in folder.shared_sockets() {
             assert!(socket.as_os_str().len() <= LONGEST_SOCKET_PATH);
         }
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use rand::RngExt;
 use tapedeck_pipelines::job::OutputFormat;
-use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
-use crate::SourceKind;
+use crate::{Room, SourceKind};
 
 /// The longest file name that is given, bytes, its extension and a number included. Far enough
 /// under the 255 of file systems for what others add to names.
@@ -39,7 +40,7 @@ pub fn is_id(text: &str) -> bool {
 /// `{room name}-{time}-{room id}.{extension}`, safe for file systems and URLs: no separators, control
 /// characters or characters with a meaning in URLs, no leading dot, at most 200 bytes. `at` is
 /// Unix ms; the time is told in UTC.
-pub fn file_name(room_name: &str, room_id: &str, at: i64, format: OutputFormat) -> String {
+fn file_name(room_name: &str, room_id: &str, at: i64, format: OutputFormat) -> String {
     let mut ending = format!("-{}", utc_time(at));
     let room_id = cut(safe(room_id), LONGEST_ROOM_ID);
     if !room_id.is_empty() {
@@ -54,10 +55,29 @@ pub fn file_name(room_name: &str, room_id: &str, at: i64, format: OutputFormat) 
     format!("{room}{ending}")
 }
 
-/// The name to try when `name` is taken: a number is added or counted up.
+/// `{channel}_{2026-02-03T12-00-00}.{extension}`, as Memharbor names files; safe as [`file_name`] is.
+fn channel_file_name(channel: &str, at: i64, format: OutputFormat) -> String {
+    let ending = format!("_{}.{}", channel_time(at), format.extension());
+    let channel = cut(safe(channel), LONGEST_NAME - ending.len());
+    format!("{channel}{ending}")
+}
+
+/// The name of a recording's file. `at` is Unix ms.
+pub fn name_of(source: SourceKind, room: &Room, at: i64, format: OutputFormat) -> String {
+    match source {
+        SourceKind::Livekit | SourceKind::Whip => file_name(&room.name, &room.id, at, format),
+        SourceKind::Agora => channel_file_name(&room.name, at, format),
+    }
+}
+
+/// The name to try when `name` is taken: a number is added or counted up. A channel's name is that
+/// of the next second, so that its parts can still be told apart.
 pub fn next_name(name: &str) -> String {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let extension = &name[stem.len()..];
+    if let Some((channel, at)) = channel_and_time(stem) {
+        return format!("{channel}_{}{extension}", channel_time(at + 1_000));
+    }
     let counted = stem.rsplit_once('-').and_then(|(base, number)| {
         let number: u32 = number.parse().ok().filter(|_| number.len() < 4)?;
         Some(format!("{base}-{}{extension}", number + 1))
@@ -77,7 +97,28 @@ pub fn further_name(main: &str, suffix: &str, path: &Path) -> String {
 }
 
 fn utc_time(at: i64) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour][minute][second]");
+    const TIME: &[BorrowedFormatItem<'static>] =
+        format_description!("[year]-[month]-[day]T[hour][minute][second]");
+    formatted(at, TIME)
+}
+
+/// The time in names of channels' files.
+const CHANNEL_TIME: &[BorrowedFormatItem<'static>] =
+    format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]");
+
+fn channel_time(at: i64) -> String {
+    formatted(at, CHANNEL_TIME)
+}
+
+/// Channel and time, Unix ms, of the stem of [`channel_file_name`].
+fn channel_and_time(stem: &str) -> Option<(&str, i64)> {
+    let (channel, time) = stem.rsplit_once('_')?;
+    let time = PrimitiveDateTime::parse(time, CHANNEL_TIME).ok()?;
+    Some((channel, time.assume_utc().unix_timestamp() * 1_000))
+}
+
+/// A time of Unix ms in UTC.
+fn formatted(at: i64, format: &[BorrowedFormatItem<'static>]) -> String {
     OffsetDateTime::from_unix_timestamp(at.div_euclid(1_000))
         .ok()
         .and_then(|time| time.format(format).ok())
@@ -194,6 +235,27 @@ mod tests {
         let sound = file_name("room", "RM_x7", AT, OutputFormat::Wav);
         assert_eq!(sound, "room-2026-11-21T225328-RM_x7.wav");
         assert_eq!(next_name(&sound), "room-2026-11-21T225328-RM_x7-2.wav");
+    }
+
+    #[test]
+    fn channels_are_named_as_memharbor_names_them() {
+        let channel = |name: &str| Room {
+            name: name.into(),
+            id: String::new(),
+        };
+        let name = |channel: &Room| name_of(SourceKind::Agora, channel, AT, OutputFormat::Wav);
+        let first = name(&channel("group1_alice_bob"));
+        assert_eq!(first, "group1_alice_bob_2026-11-21T22-53-28.wav");
+        let second = next_name(&first);
+        assert_eq!(second, "group1_alice_bob_2026-11-21T22-53-29.wav");
+        let last = "g_a_b_2026-12-31T23-59-59.wav";
+        assert_eq!(next_name(last), "g_a_b_2027-01-01T00-00-00.wav");
+        let hostile = name(&channel("../a b?_c_<d>"));
+        assert_eq!(hostile, "_a_b__c__d__2026-11-21T22-53-28.wav");
+        assert_eq!(
+            name(&channel(&"x".repeat(64))).len(),
+            64 + "_2026-11-21T22-53-28.wav".len()
+        );
     }
 
     #[test]

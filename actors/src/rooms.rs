@@ -1,12 +1,15 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tapedeck_pipelines::job::Source;
+use tapedeck_pipelines::job::{Secret, Source};
 
 /// A room that exists on a media server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     pub name: String,
-    /// LiveKit's `RM_…`.
+    /// LiveKit's `RM_…`; empty where rooms have none.
     pub id: String,
 }
 
@@ -18,11 +21,13 @@ pub enum SourceKind {
     Livekit,
     /// In our own rooms process, with WHIP publishers.
     Whip,
+    /// In Agora's cloud: a channel, of which only sound is captured.
+    Agora,
 }
 
 impl SourceKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Livekit, Self::Whip];
+    pub const ALL: [Self; 3] = [Self::Livekit, Self::Whip, Self::Agora];
 
     /// The one that manifests and clients call so.
     pub fn named(name: &str) -> Option<Self> {
@@ -34,6 +39,15 @@ impl SourceKind {
         match self {
             Self::Livekit => "livekit",
             Self::Whip => "whip",
+            Self::Agora => "agora",
+        }
+    }
+
+    /// Whether its recordings can have a picture.
+    pub fn has_picture(self) -> bool {
+        match self {
+            Self::Livekit | Self::Whip => true,
+            Self::Agora => false,
         }
     }
 }
@@ -64,6 +78,15 @@ pub enum RoomError {
     NoLivekit,
     #[error("the media server did not answer in time: check LIVEKIT_URL and that it runs")]
     Timeout,
+    /// There is no app of Agora.
+    #[error("no app of Agora is configured: set AGORA_APP_ID and AGORA_APP_CERT")]
+    NoAgora,
+    /// Agora does not let capture into the channel; its reason.
+    #[error("{0}")]
+    JoinRefused(String),
+    /// Nothing was heard of the join to a channel.
+    #[error("{0}")]
+    JoinTimeout(String),
 }
 
 /// The rooms of a LiveKit server, and the way into them.
@@ -74,10 +97,42 @@ pub trait Rooms: Send + Sync {
 
     /// Address and recorder's token for a capture process. `identity` is the recording's id;
     /// the token is valid for `valid_for`.
-    fn source(
-        &self,
-        room: &Room,
-        identity: &str,
-        valid_for: std::time::Duration,
-    ) -> Result<Source, RoomError>;
+    fn source(&self, room: &Room, identity: &str, valid_for: Duration)
+    -> Result<Source, RoomError>;
+}
+
+/// The way into the channels of an app of Agora. Whether anybody is in a channel cannot be asked.
+pub trait Channels: Send + Sync {
+    /// What a capture process joins a channel with. Where the browser works is filled in by the
+    /// recorder.
+    ///
+    /// # Errors
+    /// The app's credentials cannot be used.
+    fn source(&self, channel: &str) -> Result<Source, RoomError>;
+
+    /// A new token for a capture that is in the channel and whose own is about to expire.
+    ///
+    /// # Errors
+    /// The app's credentials cannot be used.
+    fn token(&self, channel: &str) -> Result<Secret, RoomError>;
+
+    /// How long a start may take.
+    fn start_timeout(&self) -> Duration;
+}
+
+/// Where rooms live besides our own rooms process.
+#[derive(Clone, Default)]
+pub struct MediaServers {
+    pub livekit: Option<Arc<dyn Rooms>>,
+    pub agora: Option<Arc<dyn Channels>>,
+}
+
+impl MediaServers {
+    /// Rooms of a LiveKit server.
+    pub fn livekit(rooms: Arc<dyn Rooms>) -> Self {
+        Self {
+            livekit: Some(rooms),
+            agora: None,
+        }
+    }
 }

@@ -1,38 +1,32 @@
 //! Where captures find the rooms they record, at the start and when they are started again.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tapedeck_pipelines::job::Source;
+use tapedeck_pipelines::job::{Secret, Source};
 use tokio::time::timeout;
 
+use crate::folder::DataFolder;
 use crate::rooms_process::RoomsProcess;
-use crate::{Manifest, Room, RoomError, Rooms, SourceKind};
+use crate::{Channels, Manifest, MediaServers, Room, RoomError, Rooms, SourceKind};
 
 /// How long the token of a capture is valid beyond the longest recording.
 const TOKEN_MARGIN: Duration = Duration::from_secs(3_600);
 /// How long a room may be looked for again.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// The rooms of the media server and our own.
+/// The rooms of media servers and our own.
 pub struct Sources {
-    livekit: Option<Arc<dyn Rooms>>,
+    servers: MediaServers,
     pub rooms: RoomsProcess,
-    /// Where captures ask the rooms process for media.
-    media_socket: PathBuf,
+    folder: DataFolder,
 }
 
 impl Sources {
-    pub fn new(
-        livekit: Option<Arc<dyn Rooms>>,
-        rooms: RoomsProcess,
-        media_socket: PathBuf,
-    ) -> Self {
+    pub fn new(servers: MediaServers, rooms: RoomsProcess, folder: DataFolder) -> Self {
         Self {
-            livekit,
+            servers,
             rooms,
-            media_socket,
+            folder,
         }
     }
 
@@ -51,6 +45,11 @@ impl Sources {
                 })
                 .ok_or_else(|| RoomError::Unknown(name.to_owned()))
             }
+            // A channel is there for whoever joins it.
+            SourceKind::Agora => self.agora().map(|_| Room {
+                name: name.to_owned(),
+                id: String::new(),
+            }),
         }
     }
 
@@ -71,9 +70,39 @@ impl Sources {
                 self.livekit()?.source(room, recording_id, valid_for)
             }
             SourceKind::Whip => Ok(Source::Whip {
-                socket: self.media_socket.clone(),
+                socket: self.folder.rooms_media_socket(),
                 room: room.name.clone(),
             }),
+            SourceKind::Agora => {
+                let mut source = self.agora()?.source(&room.name)?;
+                if let Source::Agora { browser, .. } = &mut source {
+                    browser.socket = self.folder.browser_socket();
+                    browser.folder = self.folder.browser();
+                }
+                Ok(source)
+            }
+        }
+    }
+
+    /// A new token for the capture of a recording, whose own is about to expire.
+    ///
+    /// # Errors
+    /// Tokens of that source are not renewed, or none can be made.
+    pub fn token(&self, manifest: &Manifest) -> Result<Secret, RoomError> {
+        match SourceKind::named(&manifest.source) {
+            Some(SourceKind::Agora) => self.agora()?.token(&manifest.room_name),
+            _ => Err(RoomError::Unreachable(format!(
+                "tokens for {} are not renewed",
+                manifest.source
+            ))),
+        }
+    }
+
+    /// How long a start may take; `usual` unless the source needs another time.
+    pub fn start_timeout(&self, kind: SourceKind, usual: Duration) -> Duration {
+        match (kind, &self.servers.agora) {
+            (SourceKind::Agora, Some(agora)) => agora.start_timeout(),
+            _ => usual,
         }
     }
 
@@ -94,10 +123,18 @@ impl Sources {
             .unwrap_or(Err(RoomError::Timeout))?;
         let max_duration = Duration::from_millis(manifest.max_duration_ms);
         let source = self.source(kind, &room, &manifest.id, max_duration)?;
-        Ok((room.id, source))
+        let room_id = match kind {
+            SourceKind::Livekit | SourceKind::Whip => room.id,
+            SourceKind::Agora => manifest.room_id.clone(),
+        };
+        Ok((room_id, source))
     }
 
     fn livekit(&self) -> Result<&dyn Rooms, RoomError> {
-        self.livekit.as_deref().ok_or(RoomError::NoLivekit)
+        self.servers.livekit.as_deref().ok_or(RoomError::NoLivekit)
+    }
+
+    fn agora(&self) -> Result<&dyn Channels, RoomError> {
+        self.servers.agora.as_deref().ok_or(RoomError::NoAgora)
     }
 }

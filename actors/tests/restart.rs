@@ -344,8 +344,12 @@ async fn two_servers_cannot_use_one_folder() {
     let data = folder.path().join("data");
     let _server = Server::start(&data).await;
     let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
-    let refused =
-        Recorder::launch(settings(&data), Some(Arc::new(FakeRooms::default())), store).await;
+    let refused = Recorder::launch(
+        settings(&data),
+        MediaServers::livekit(Arc::new(FakeRooms::default())),
+        store,
+    )
+    .await;
     let error = refused.err().unwrap().to_string();
     assert!(error.contains("another server"), "{error}");
 }

@@ -51,7 +51,12 @@ async fn next(fixture: Fixture, change: impl FnOnce(&mut RecorderSettings)) -> F
     drop(recorder);
     let mut settings = settings(&folder.path().join("data"));
     change(&mut settings);
-    let launched = Recorder::launch(settings, Some(rooms.clone()), store.clone()).await;
+    let launched = Recorder::launch(
+        settings,
+        MediaServers::livekit(rooms.clone()),
+        store.clone(),
+    )
+    .await;
     Fixture {
         recorder: launched.unwrap(),
         folder,
@@ -159,7 +164,7 @@ async fn a_store_on_this_machine_is_no_reason_to_keep_files_twice() {
     let mut settings = settings(&data);
     settings.retention = keep("forever", "forever");
     let rooms = Arc::new(FakeRooms::default());
-    let recorder = Recorder::launch(settings, Some(rooms), Arc::new(store)).await;
+    let recorder = Recorder::launch(settings, MediaServers::livekit(rooms), Arc::new(store)).await;
     let recorder = recorder.unwrap();
     let started = recorder.start(request("room")).await.unwrap();
     recorder.stop("room", None).await.unwrap();

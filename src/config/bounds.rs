@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::livekit::ServerAddress;
 
-use super::{Origins, Settings, rooms, storage};
+use super::{Origins, Settings, agora, rooms, storage};
 
 /// The presets that x264 knows.
 const X264_PRESETS: [&str; 10] = [
@@ -46,7 +46,15 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 28] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 31] = [
+        // 0 would let Agora choose one.
+        ("agora.uid", settings.agora.uid.into(), 1..=u32::MAX.into()),
+        (
+            "agora.join_timeout_s",
+            settings.agora.join_timeout_s,
+            1..=300,
+        ),
+        ("agora.stop_wait_s", settings.agora.stop_wait_s, 1..=300),
         (
             "storage.uploads_at_once",
             settings.storage.uploads_at_once as u64,
@@ -214,6 +222,9 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
     }
     for (key, reason) in rooms::mistakes(rooms) {
         refuse(key, reason.to_string());
+    }
+    if let Err(reason) = agora::allowed_hosts(&settings.agora.allowed_hosts) {
+        refuse("agora.allowed_hosts", reason.to_string());
     }
     let texts = [
         ("server.host", &server.host),

@@ -1,6 +1,7 @@
 //! Configuration: defaults, then the file, then the variables that the applications use which
 //! Tapedeck replaces, then `TAPEDECK_…` variables. Later ones win.
 
+pub mod agora;
 mod bounds;
 mod dotenv;
 mod environment;

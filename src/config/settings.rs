@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use tapedeck_actors::{Keep, SourceKind};
-use tapedeck_pipelines::job::{GapStyle, Secret, VideoEncoder};
+use tapedeck_pipelines::job::{BrowserSettings, GapStyle, Secret, VideoEncoder};
 
 use crate::agora::TokenVersion;
 
@@ -118,6 +118,18 @@ pub struct Agora {
     /// Likewise.
     pub app_certificate: Secret,
     pub token_version: TokenVersion,
+    /// The recorder's user id in channels; nobody else may have it.
+    pub uid: u32,
+    /// How long a start may take until the recorder is in the channel, s.
+    pub join_timeout_s: u64,
+    /// How long `POST /api/recording/stop` waits until the file is in its store, s.
+    pub stop_wait_s: u64,
+    /// Chromium's executable; empty to look for it.
+    pub chromium: String,
+    /// Agora's SDK for browsers; empty for where `scripts/agora-sdk` puts it.
+    pub sdk: String,
+    /// Hosts that the browser may reach, see [`super::agora::allowed_hosts`]; empty for none.
+    pub allowed_hosts: String,
     /// Where the server listens besides `server.port` when there is an app; 0 for nowhere.
     pub port: u16,
     /// The file of what is asked of `/api`, relative to the data folder or absolute.
@@ -147,6 +159,8 @@ pub struct Storage {
     /// Where recordings of each source go instead of `kind`; empty for there.
     pub livekit: StorageKind,
     pub whip: StorageKind,
+    /// Left empty: to Firebase if there is a bucket, as Memharbor did.
+    pub agora: StorageKind,
     /// Uploads at the same time.
     pub uploads_at_once: usize,
     /// The longest pause between two tries of an upload, s.
@@ -392,6 +406,13 @@ impl Default for Agora {
             app_id: String::new(),
             app_certificate: Secret::new(""),
             token_version: TokenVersion::default(),
+            // Memharbor's.
+            uid: 999_999,
+            join_timeout_s: 20,
+            stop_wait_s: 50,
+            chromium: String::new(),
+            sdk: String::new(),
+            allowed_hosts: BrowserSettings::AGORA_HOSTS.join(","),
             port: 8001,
             api_log: "logs/api.log".into(),
         }
@@ -416,6 +437,7 @@ impl Default for Storage {
             recordings_path: "recordings/".into(),
             livekit: StorageKind::Unset,
             whip: StorageKind::Unset,
+            agora: StorageKind::Unset,
             uploads_at_once: 2,
             retry_max_s: 60,
             playback: Playback::default(),

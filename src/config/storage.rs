@@ -27,8 +27,13 @@ impl Settings {
         let kind = match source {
             SourceKind::Livekit => self.storage.livekit,
             SourceKind::Whip => self.storage.whip,
+            SourceKind::Agora => self.storage.agora,
         };
+        let has_project = !self.firebase.bucket.trim().is_empty();
         match kind {
+            StorageKind::Unset if source == SourceKind::Agora && has_project => {
+                StorageKind::Firebase
+            }
             StorageKind::Unset => self.storage_kind(),
             kind => kind,
         }

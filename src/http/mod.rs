@@ -97,6 +97,26 @@ pub fn routes(app: &mut ServiceConfig) {
             "POST, OPTIONS",
         ))
         .service(resource(
+            &["/api/recording/start", "/api/recording/start/"],
+            [web::post().to(agora::start)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/api/recording/stop", "/api/recording/stop/"],
+            [web::post().to(agora::stop)],
+            "POST, OPTIONS",
+        ))
+        .service(resource(
+            &["/api/recording/status", "/api/recording/status/"],
+            [web::get().to(agora::status)],
+            "GET, OPTIONS",
+        ))
+        .service(resource(
+            &["/api/recording/list", "/api/recording/list/"],
+            [web::get().to(agora::list)],
+            "GET, OPTIONS",
+        ))
+        .service(resource(
             &["/whip/{room}"],
             [web::post().to(whip::publish)],
             "POST, OPTIONS",

@@ -1,11 +1,12 @@
 //! What the handlers ask of the recorder, as a trait so that they can be tested alone.
 
 use std::io;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
-    ProcessUsage, Recorder, RetryError, RoomsError, SourceKind, StartError, StartRequest,
+    ProcessUsage, Recorder, RetryError, RoomsError, Selected, SourceKind, StartError, StartRequest,
     StopError, UploadPage,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
@@ -21,6 +22,12 @@ pub trait Recordings: Send + Sync {
         &self,
         room_name: &str,
         source: Option<SourceKind>,
+    ) -> Result<Manifest, StopError>;
+    /// Stops a recording and waits for so long until it is delivered.
+    async fn stop_within(
+        &self,
+        which: Selected<'_>,
+        patience: Duration,
     ) -> Result<Manifest, StopError>;
     /// Lets the live recording of a room pause, or go on; chosen as for a stop.
     async fn set_paused(
@@ -64,6 +71,14 @@ impl Recordings for Recorder {
         source: Option<SourceKind>,
     ) -> Result<Manifest, StopError> {
         self.stop(room_name, source).await
+    }
+
+    async fn stop_within(
+        &self,
+        which: Selected<'_>,
+        patience: Duration,
+    ) -> Result<Manifest, StopError> {
+        self.stop_within(which, patience).await
     }
 
     async fn set_paused(

@@ -7,6 +7,8 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
 
+use super::agora::session_id;
+
 /// Why a request is refused. As a response it has the shape of OpenVidu's applications,
 /// `{"errorMessage": "…"}`; see [`V1Refusal`] and [`ApiRefusal`]
 /// for the others.
@@ -173,7 +175,11 @@ impl ResponseError for ApiRefusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.0.builder().json(json!({ "error": self.0.message }))
+        let mut body = json!({ "error": self.0.message });
+        if let Some(sid) = self.0.recording_id.as_deref().and_then(session_id) {
+            body["sid"] = json!(sid);
+        }
+        self.0.builder().json(body)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn recordings(data_dir: &Path, storage: &Storage) -> Result<PathBuf, Recordi
         .collect();
     let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
     let is_taken = real == data_dir
-        || ["work", "run", "index", "rooms"]
+        || ["work", "run", "index", "rooms", "browser"]
             .iter()
             .any(|own| real.starts_with(data_dir.join(own)));
     match is_taken {
@@ -107,6 +107,7 @@ mod tests {
             "run/x",
             "index/",
             "rooms",
+            "browser",
             "recordings/..",
             "work/../work",
         ] {

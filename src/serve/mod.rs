@@ -19,11 +19,14 @@ use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
-use tapedeck_actors::{Recorder, RecorderSettings, RetentionSettings, Rooms, UploadSettings};
+use tapedeck_actors::{
+    Channels, MediaServers, Recorder, RecorderSettings, RetentionSettings, Rooms, UploadSettings,
+};
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::{StoreError, Stores};
 
-use crate::config::{Livekit, Settings, rooms};
+use crate::agora::{AppChannels, AppCredentials};
+use crate::config::{self, Agora, Livekit, Settings, rooms};
 use crate::http::{self, ApiLog, Services, SignedLinks};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
@@ -56,6 +59,8 @@ pub enum ServeError {
     Livekit(String),
     #[error("the rooms' ports or addresses: {0}")]
     Rooms(#[from] rooms::RoomsMistake),
+    #[error("agora.allowed_hosts {0}")]
+    Agora(#[from] config::agora::AgoraMistake),
     #[error(transparent)]
     KeyFile(#[from] key_file::KeyFileError),
     #[error(
@@ -94,10 +99,13 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     let OpenStores { stores, folder } = store::open(&settings, &data_dir)?;
 
     let credentials = credentials(&settings.livekit, &data_dir)?;
-    let livekit = livekit_rooms(&settings.livekit, &credentials)?;
+    let servers = MediaServers {
+        livekit: livekit_rooms(&settings.livekit, &credentials)?,
+        agora: agora_channels(&settings.agora)?,
+    };
     let recorder = Recorder::launch(
         recorder_settings(&settings, &data_dir, folder, &addresses)?,
-        livekit,
+        servers,
         stores.clone(),
     )
     .await
@@ -250,6 +258,30 @@ fn livekit_rooms(
     let rooms = LivekitRooms::new(address, credentials.livekit.clone(), timeout)
         .map_err(|error| ServeError::Livekit(error.to_string()))?;
     Ok(Some(Arc::new(rooms)))
+}
+
+/// The channels of the configured app of Agora, if there is one whose tokens can be made.
+///
+/// # Errors
+/// The settings do not make sense.
+pub fn agora_channels(agora: &Agora) -> Result<Option<Arc<dyn Channels>>, ServeError> {
+    if !agora.is_configured() {
+        return Ok(None);
+    }
+    let credentials = match AppCredentials::new(&agora.app_id, &agora.app_certificate) {
+        Ok(credentials) => credentials,
+        Err(error) => {
+            log::warn!("channels of Agora are not recorded: {error}");
+            return Ok(None);
+        }
+    };
+    Ok(Some(Arc::new(AppChannels {
+        credentials,
+        token_version: agora.token_version,
+        uid: agora.uid,
+        browser: config::agora::browser(agora)?,
+        start_timeout: Duration::from_secs(agora.join_timeout_s),
+    })))
 }
 
 /// What tokens are signed with. A secret that everybody knows is no lock for rooms of ours.

@@ -24,7 +24,8 @@ use serde::{Deserialize, Serialize};
 pub use disk::DiskStore;
 pub use disk::read::read_file;
 pub use firebase::{
-    AccountError, FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, open_firebase,
+    AccountError, FirebaseEmulator, FirebaseSettings, FirebaseStore, FirebaseUrls, channel_name,
+    channel_parts, open_firebase, utc_text,
 };
 pub use hash::of_file as file_digest;
 pub use layout::content_type;

@@ -9,6 +9,7 @@
 //! | `garbage` | capture's socket says what no protocol knows |
 //! | `room-ends`, `max-duration` | capture seals by itself, with that reason |
 //! | `dies-once`, `dies-recording` | capture ends without sealing: the first, or every one |
+//! | `wants-token` | capture asks for a new token |
 //! | `knows-no-pauses` | capture does as one of an earlier version does |
 //! | `hangs-on-stop` | capture does not react to a stop |
 //! | `ignores-leave` | capture does not react to a leave |
@@ -27,7 +28,7 @@
 //! and answers when that is repeated under its id.
 //!
 //! `rehearsal server FOLDER` is a server that takes `start ROOM`, `record ROOM` (of ours),
-//! `publish ROOM`, `pause ROOM` and `stop ROOM` on standard input.
+//! `listen CHANNEL`, `publish ROOM`, `pause ROOM` and `stop ROOM` on standard input.
 
 mod rooms;
 
@@ -41,8 +42,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tapedeck_actors::{
-    Recorder, RecorderSettings, RetentionSettings, Room, RoomError, Rooms, SourceKind,
-    StartRequest, UploadSettings,
+    Channels, MediaServers, Recorder, RecorderSettings, RetentionSettings, Room, RoomError, Rooms,
+    SourceKind, StartRequest, UploadSettings,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, Command, ControlServer, EndReason, Event, Failure, FailureKind,
@@ -140,6 +141,7 @@ async fn capture(job: CaptureJob) -> Outcome {
                 snapshot.state = CaptureState::Paused;
             }
         }
+        snapshot.token_wanted = has("wants-token");
         snapshot.room_id = Some("RM_rehearsal".into());
         snapshot.started_at_ms = Some(now_ms());
         journal.append(
@@ -203,6 +205,10 @@ async fn capture(job: CaptureJob) -> Outcome {
                         if let Some(pause) = snapshot.pauses.last_mut() {
                             pause.to = Some(now_ms());
                         }
+                    }
+                    Command::RenewToken { ref token } => {
+                        std::fs::write(job.folder.join("renewed"), token.reveal())?;
+                        snapshot.token_wanted = false;
                     }
                     Command::Stop { .. } if has("hangs-on-stop") => continue,
                     Command::Leave if has("ignores-leave") => continue,
@@ -327,6 +333,26 @@ impl Rooms for AllRooms {
     }
 }
 
+impl Channels for AllRooms {
+    fn source(&self, channel: &str) -> Result<Source, RoomError> {
+        Ok(Source::Agora {
+            app_id: "0".repeat(32),
+            channel: channel.into(),
+            uid: 999_999,
+            token: self.token(channel)?,
+            browser: Default::default(),
+        })
+    }
+
+    fn token(&self, _: &str) -> Result<Secret, RoomError> {
+        Ok(Secret::new("token"))
+    }
+
+    fn start_timeout(&self) -> Duration {
+        Duration::from_secs(20)
+    }
+}
+
 fn publish(room: &str) -> WhipRequest {
     WhipRequest::Publish {
         room: room.into(),
@@ -368,7 +394,11 @@ async fn server(folder: &Path) -> Outcome {
         sync_interval: Duration::from_secs(1),
     };
     let store = Arc::new(DiskStore::open(&folder.join("recordings"))?);
-    let recorder = Recorder::launch(settings, Some(Arc::new(AllRooms)), store).await?;
+    let servers = MediaServers {
+        livekit: Some(Arc::new(AllRooms)),
+        agora: Some(Arc::new(AllRooms)),
+    };
+    let recorder = Recorder::launch(settings, servers, store).await?;
     println!("ready");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Some(line) = lines.next_line().await? {
@@ -378,6 +408,7 @@ async fn server(folder: &Path) -> Outcome {
             let (command, room_name) = line.split_once(' ').unwrap_or_default();
             let source = match command {
                 "record" => SourceKind::Whip,
+                "listen" => SourceKind::Agora,
                 _ => SourceKind::Livekit,
             };
             let request = StartRequest {
@@ -397,7 +428,7 @@ async fn server(folder: &Path) -> Outcome {
                         .map(|manifest| manifest.state)
                 ),
                 "publish" => println!("{command} {:?}", recorder.whip(publish(room_name)).await),
-                "start" | "record" => println!(
+                "start" | "record" | "listen" => println!(
                     "{command} {:?}",
                     recorder.start(request).await.map(|manifest| manifest.id)
                 ),

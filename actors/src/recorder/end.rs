@@ -11,7 +11,7 @@ use super::{ANSWER, Recorder};
 use crate::registry::SessionHandle;
 use crate::session::{SessionStatus, Stop};
 use crate::uploader::Cancel;
-use crate::{DeleteError, Manifest, RecordingState, SourceKind, StopError, state};
+use crate::{DeleteError, Manifest, RecordingState, Selected, SourceKind, StopError, state};
 
 /// How long the processes of a recording that is deleted may take to end.
 const CALL_OFF: Duration = Duration::from_secs(15);
@@ -28,10 +28,37 @@ impl Recorder {
         room_name: &str,
         source: Option<SourceKind>,
     ) -> Result<Manifest, StopError> {
-        let deadline = Instant::now() + self.inner.services.settings.stop_timeout;
-        let session = self.session_in(room_name, source).await;
-        let session = session.map_err(StopError::Internal)?;
-        let session = session.ok_or(StopError::NotRecording)?;
+        let which = Selected::Room {
+            name: room_name,
+            source,
+        };
+        let patience = self.inner.services.settings.stop_timeout;
+        self.stop_within(which, patience).await
+    }
+
+    /// As [`Self::stop`], with another time-out. A recording that is selected by its id may have
+    /// ended already: it is told as it is.
+    ///
+    /// # Errors
+    /// There is nothing to stop.
+    pub async fn stop_within(
+        &self,
+        which: Selected<'_>,
+        patience: Duration,
+    ) -> Result<Manifest, StopError> {
+        let deadline = Instant::now() + patience;
+        let session = match which {
+            Selected::Room { name, source } => self.session_in(name, source).await,
+            Selected::Id(id) => self.session_of(id).await,
+        };
+        let session = match (session.map_err(StopError::Internal)?, which) {
+            (Some(session), _) => session,
+            (None, Selected::Id(id)) => {
+                let known = self.get(id).await.map_err(StopError::Internal)?;
+                return known.ok_or(StopError::NotRecording);
+            }
+            (None, Selected::Room { .. }) => return Err(StopError::NotRecording),
+        };
         let id = session.status.borrow().manifest.id.clone();
         let mut status = session.status.clone();
         let taken = self.ask_to_stop(&id, session, deadline).await;
@@ -58,10 +85,7 @@ impl Recorder {
                 return true;
             }
             sleep(Duration::from_millis(100)).await;
-            let found = self.sessions().await.unwrap_or_default();
-            let again = found
-                .into_iter()
-                .find(|session| session.status.borrow().manifest.id == id);
+            let again = self.session_of(id).await.ok().flatten();
             session = again.unwrap_or(session);
         }
         true
@@ -169,9 +193,8 @@ impl Recorder {
     /// Ends the upload of a recording, and waits until its processes are gone.
     async fn call_off(&self, manifest: &Manifest) -> Result<(), DeleteError> {
         let internal = DeleteError::Internal;
-        let of_it = |session: &SessionHandle| session.status.borrow().manifest.id == manifest.id;
-        let sessions = self.sessions().await.map_err(internal)?;
-        let Some(session) = sessions.into_iter().find(of_it) else {
+        let session = self.session_of(&manifest.id).await.map_err(internal)?;
+        let Some(session) = session else {
             return Ok(());
         };
         let uploader = &self.inner.services.uploader;

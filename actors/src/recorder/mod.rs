@@ -31,7 +31,7 @@ use crate::supervision::Keeper;
 use crate::upkeep::Upkeep;
 use crate::uploader::{UploadTable, UploaderActor};
 use crate::usage::UsageSampler;
-use crate::{Manifest, RecorderSettings, Rooms, SourceKind, StartError};
+use crate::{Manifest, MediaServers, RecorderSettings, SourceKind, StartError};
 
 /// How long an actor may take to answer what needs no disk.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ impl Recorder {
     /// uses it.
     pub async fn launch(
         settings: RecorderSettings,
-        livekit: Option<Arc<dyn Rooms>>,
+        servers: MediaServers,
         stores: impl Into<Stores>,
     ) -> io::Result<Self> {
         let stores = stores.into();
@@ -103,7 +103,7 @@ impl Recorder {
         });
         let rooms = RoomsProcess::start(arbiter.clone(), rooms);
         let services = Arc::new(Services {
-            sources: Sources::new(livekit, rooms, folder.rooms_media_socket()),
+            sources: Sources::new(servers, rooms, folder.clone()),
             settings,
             folder,
             states,
@@ -171,6 +171,12 @@ impl Recorder {
         sessions.retain(|session| in_room(&session.status.borrow().manifest));
         sessions.sort_by_key(|session| !session.status.borrow().manifest.is_live());
         Ok(sessions.into_iter().next())
+    }
+
+    /// The session of a recording, if it has one.
+    async fn session_of(&self, id: &str) -> Result<Option<SessionHandle>, String> {
+        let mut sessions = self.sessions().await?.into_iter();
+        Ok(sessions.find(|session| session.status.borrow().manifest.id == id))
     }
 
     async fn ask<M>(&self, message: M) -> Result<M::Result, StartError>

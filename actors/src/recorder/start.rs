@@ -11,7 +11,7 @@ use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::registry::{self, SessionHandle};
 use crate::{
-    MANIFEST_VERSION, Manifest, RecordingState, Restarts, Room, RoomError, StartError,
+    MANIFEST_VERSION, Manifest, RecordingState, Restarts, Room, RoomError, SourceKind, StartError,
     StartRequest, naming, state,
 };
 
@@ -24,8 +24,8 @@ impl Recorder {
     /// # Errors
     /// Why there is no recording.
     pub async fn start(&self, request: StartRequest) -> Result<Manifest, StartError> {
-        let settings = &self.inner.services.settings;
-        let deadline = Instant::now() + settings.start_timeout;
+        let source_kind = request.source;
+        let deadline = Instant::now() + self.start_timeout(source_kind);
         self.check_open()?;
         let exclusivity_key = naming::exclusivity_key(request.source, &request.room_name);
         let check = registry::StartCheck {
@@ -33,7 +33,7 @@ impl Recorder {
             exclusivity_key: exclusivity_key.clone(),
         };
         if let Some(known) = self.ask(check).await?? {
-            return self.started(known).await;
+            return self.started(known, source_kind).await;
         }
         if let Some(manifest) = self.made_under_key(&request).await? {
             return Ok(manifest);
@@ -57,7 +57,13 @@ impl Recorder {
         // What begins after the last recordings were told to end would be left behind.
         self.check_open()?;
         let session = self.ask(start).await??;
-        self.started(session).await
+        self.started(session, source_kind).await
+    }
+
+    fn start_timeout(&self, source: SourceKind) -> Duration {
+        let services = &self.inner.services;
+        let usual = services.settings.start_timeout;
+        services.sources.start_timeout(source, usual)
     }
 
     async fn new_manifest(
@@ -68,7 +74,7 @@ impl Recorder {
     ) -> Manifest {
         let id = naming::draw_id();
         let created_at = now_ms();
-        let mut name = naming::file_name(&room.name, &room.id, created_at, request.output.format);
+        let mut name = naming::name_of(request.source, room, created_at, request.output.format);
         while self.is_taken(&name).await {
             name = naming::next_name(&name);
         }
@@ -178,9 +184,13 @@ impl Recorder {
         }
     }
 
-    async fn started(&self, mut session: SessionHandle) -> Result<Manifest, StartError> {
+    async fn started(
+        &self,
+        mut session: SessionHandle,
+        source: SourceKind,
+    ) -> Result<Manifest, StartError> {
         // The session keeps the deadline; this one is for the case that it cannot.
-        let limit = self.inner.services.settings.start_timeout + ANSWER;
+        let limit = self.start_timeout(source) + ANSWER;
         let decided = session
             .status
             .wait_for(|status| status.start.is_some() || status.manifest.started_at.is_some());

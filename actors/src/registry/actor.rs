@@ -10,7 +10,7 @@ use super::table::{Entry, Table};
 use crate::backoff::Backoff;
 use crate::services::Services;
 use crate::session::{Beginning, RecordingSession, SessionStatus, StatusSender};
-use crate::{Manifest, StartError, StartRequest, naming, state};
+use crate::{Manifest, SourceKind, StartError, StartRequest, naming, state};
 
 /// Messages that may wait. Senders beyond that wait in turn: nothing is dropped.
 const MAILBOX: usize = 256;
@@ -36,6 +36,13 @@ impl RegistryActor {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start_timeout(&self, manifest: &Manifest) -> Duration {
+        let usual = self.services.settings.start_timeout;
+        SourceKind::named(&manifest.source).map_or(usual, |source| {
+            self.services.sources.start_timeout(source, usual)
+        })
     }
 
     fn session(
@@ -109,7 +116,7 @@ impl RegistryActor {
             };
             match read {
                 Ok(Ok(manifest)) => {
-                    let timeout = registry.services.settings.start_timeout;
+                    let timeout = registry.start_timeout(&manifest);
                     entry.session = registry.session(
                         manifest,
                         entry.status.clone(),
@@ -220,11 +227,8 @@ impl Handler<Resume> for RegistryActor {
                     manifest.state
                 );
             }
-            self.add(
-                manifest,
-                Beginning::Resume,
-                self.services.settings.start_timeout,
-            );
+            let timeout = self.start_timeout(&manifest);
+            self.add(manifest, Beginning::Resume, timeout);
         }
     }
 }

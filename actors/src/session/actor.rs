@@ -3,7 +3,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tapedeck_pipelines::control::{CaptureSnapshot, Event as ChildEvent, RenderSnapshot, Role};
+use tapedeck_pipelines::control::{
+    CaptureSnapshot, Command, Event as ChildEvent, RenderSnapshot, Role,
+};
 use tapedeck_pipelines::job::Source;
 use tokio::sync::oneshot;
 use tokio::time::sleep;
@@ -104,6 +106,7 @@ impl RecordingSession {
             let at_once = matches!(
                 action,
                 Action::Tell(..)
+                    | Action::RenewToken
                     | Action::Kill(_)
                     | Action::FindRoom
                     | Action::SetTimer(..)
@@ -201,6 +204,16 @@ impl RecordingSession {
                     child.handle.tell(command);
                 }
             }
+            Action::RenewToken => match self.services.sources.token(self.machine.manifest()) {
+                Ok(token) => {
+                    log::info!("{}: capture gets a new token", self.label());
+                    let renewal = Command::RenewToken { token };
+                    self.carry_out(Action::Tell(Role::Capture, renewal), context);
+                }
+                Err(error) => {
+                    log::error!("{}: no new token for capture: {error}", self.label());
+                }
+            },
             Action::Kill(role) => {
                 let label = self.label();
                 if let Some(child) = self.process(role) {

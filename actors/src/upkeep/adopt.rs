@@ -11,7 +11,7 @@ use tapedeck_pipelines::log::{LogError, Summary, inspect};
 use super::Upkeep;
 use crate::folder::DataFolder;
 use crate::lock::LockError;
-use crate::{MANIFEST_VERSION, Manifest, RecordingState, SourceKind, naming};
+use crate::{MANIFEST_VERSION, Manifest, RecordingState, Room, SourceKind, naming};
 
 /// What the lost manifest knew and the log does not.
 #[derive(Clone, Debug)]
@@ -74,9 +74,13 @@ impl Upkeep {
         let capture_lives = UnixStream::connect(self.folder.socket(&id, Role::Capture)).is_ok();
         let duration_ms = i64::try_from(log.duration_ms).unwrap_or(i64::MAX);
         let ended = !capture_lives || log.end_reason.is_some();
-        let name = self.free_name(&log, settings.output.format)?;
         // Earlier logs do not tell, when only LiveKit had always been there.
         let source = SourceKind::named(&log.source).unwrap_or(SourceKind::Livekit);
+        let mut output = settings.output.clone();
+        if !source.has_picture() {
+            output.format = OutputFormat::Wav;
+        }
+        let name = self.free_name(source, &log, output.format)?;
         Ok(Manifest {
             version: MANIFEST_VERSION,
             name,
@@ -97,7 +101,7 @@ impl Upkeep {
             // Why a log without an end record ended, nobody knows.
             end_reason: log.end_reason.filter(|_| ended),
             error: None,
-            output: settings.output.clone(),
+            output,
             max_duration_ms: settings.max_duration_ms,
             metadata: None,
             warnings: vec![Warning {
@@ -119,7 +123,12 @@ impl Upkeep {
     }
 
     /// A file name that no recording has.
-    fn free_name(&self, log: &Summary, format: OutputFormat) -> io::Result<String> {
+    fn free_name(
+        &self,
+        source: SourceKind,
+        log: &Summary,
+        format: OutputFormat,
+    ) -> io::Result<String> {
         let (manifests, _) = self.manifests.look()?;
         let is_taken = |name: &str| {
             manifests.iter().any(|manifest| manifest.name == name)
@@ -128,7 +137,11 @@ impl Upkeep {
                     .as_ref()
                     .is_some_and(|store| store.join(name).exists())
         };
-        let mut name = naming::file_name(&log.room_name, &log.room_id, log.started_at_ms, format);
+        let room = Room {
+            name: log.room_name.clone(),
+            id: log.room_id.clone(),
+        };
+        let mut name = naming::name_of(source, &room, log.started_at_ms, format);
         while is_taken(&name) {
             name = naming::next_name(&name);
         }

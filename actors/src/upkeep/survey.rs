@@ -149,9 +149,7 @@ impl Upkeep {
         let of_recordings = manifests.iter().flat_map(|manifest| {
             [Role::Capture, Role::Render].map(|role| self.folder.socket(&manifest.id, role))
         });
-        let known: HashSet<PathBuf> = of_recordings
-            .chain([self.folder.rooms_socket(), self.folder.rooms_media_socket()])
-            .collect();
+        let known: HashSet<PathBuf> = of_recordings.chain(self.folder.shared_sockets()).collect();
         let strays = paths(&self.folder.run())?
             .into_iter()
             .filter(|path| !known.contains(path));
@@ -222,11 +220,13 @@ impl Upkeep {
 
     /// What lies in the data folder itself.
     fn others(&self) -> io::Result<Vec<Orphan>> {
-        const OWN: [&str; 8] = [
+        const OWN: [&str; 10] = [
             "work",
             "run",
             "index",
             "rooms",
+            "browser",
+            "logs",
             "lock",
             "rooms.key",
             "links.key",

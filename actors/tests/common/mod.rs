@@ -16,7 +16,8 @@ pub use rustix::process::Signal;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
 use tapedeck_pipelines::job::{
-    Canvas, CaptureLimits, GapStyle, OutputFormat, OutputSettings, Secret, Source, VideoEncoder,
+    BrowserSettings, Canvas, CaptureLimits, GapStyle, OutputFormat, OutputSettings, Secret, Source,
+    VideoEncoder,
 };
 use tapedeck_storage::{
     DiskStore, Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject,
@@ -160,6 +161,41 @@ impl Rooms for FakeRooms {
     }
 }
 
+/// A recording of a channel of Agora.
+pub fn channel_recording(channel: &str) -> StartRequest {
+    StartRequest {
+        source: SourceKind::Agora,
+        output: OutputSettings {
+            format: OutputFormat::Wav,
+            ..output()
+        },
+        ..request(channel)
+    }
+}
+
+/// Lets everybody into every channel.
+pub struct FakeChannels;
+
+impl Channels for FakeChannels {
+    fn source(&self, channel: &str) -> Result<Source, RoomError> {
+        Ok(Source::Agora {
+            app_id: "0".repeat(32),
+            channel: channel.into(),
+            uid: 999_999,
+            token: Secret::new(TOKEN),
+            browser: BrowserSettings::default(),
+        })
+    }
+
+    fn token(&self, channel: &str) -> Result<Secret, RoomError> {
+        Ok(Secret::new(format!("another token for {channel}")))
+    }
+
+    fn start_timeout(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+}
+
 /// A store on disk of which the first puts fail.
 pub struct FailingStore {
     pub disk: DiskStore,
@@ -262,9 +298,16 @@ impl Fixture {
         let mut settings = settings(&folder.path().join("data"));
         change(&mut settings);
         let rooms = Arc::new(FakeRooms::default());
-        let recorder = Recorder::launch(settings, Some(rooms.clone()), store.clone())
-            .await
-            .unwrap();
+        let recorder = Recorder::launch(
+            settings,
+            MediaServers {
+                livekit: Some(rooms.clone()),
+                agora: Some(Arc::new(FakeChannels)),
+            },
+            store.clone(),
+        )
+        .await
+        .unwrap();
         Self {
             folder,
             store,

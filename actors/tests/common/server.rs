@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use tapedeck_actors::Recorder;
+use tapedeck_actors::{MediaServers, Recorder};
 use tapedeck_storage::DiskStore;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use super::{FakeRooms, rehearsal, settings};
+use super::{FakeChannels, FakeRooms, rehearsal, settings};
 
 /// A server in a process of its own.
 pub struct Server {
@@ -60,7 +60,10 @@ pub async fn next_server(data: &Path) -> (Recorder, Arc<DiskStore>) {
     let store = Arc::new(DiskStore::open(&data.join("recordings")).unwrap());
     let recorder = Recorder::launch(
         settings(data),
-        Some(Arc::new(FakeRooms::default())),
+        MediaServers {
+            livekit: Some(Arc::new(FakeRooms::default())),
+            agora: Some(Arc::new(FakeChannels)),
+        },
         store.clone(),
     )
     .await

@@ -392,7 +392,7 @@ impl Recording {
         let mut snapshot = self.status.clone();
         let told = self.recorder.told(now);
         snapshot.gaps = told.gaps().to_vec();
-let known = self.before.as_ref().map(|before| &before.pauses[..]);
+        let known = self.before.as_ref().map(|before| &before.pauses[..]);
         snapshot.pauses = known.unwrap_or(told.pauses()).to_vec();
         snapshot.token_wanted = self.source.is_token_wanted();
         snapshot.participants = self

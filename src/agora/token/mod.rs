@@ -144,6 +144,11 @@ impl AppCredentials {
         }
     }
 
+    /// The app's id, which is no secret.
+    pub fn app_id(&self) -> &str {
+        &self.app_id
+    }
+
     /// A token in the given format.
     pub fn sign(&self, version: TokenVersion, grant: &Grant<'_>) -> String {
         match version {

@@ -1,8 +1,9 @@
 //! Checks of what clients send. Numbers may come as texts of digits.
 
 use serde_json::{Map, Value};
+use tapedeck_storage::channel_parts;
 
-use crate::agora::{Role, User};
+use crate::agora::{LONGEST_VALIDITY, Role, User};
 use crate::http::refusal::Refusal;
 
 /// The longest name of a channel, bytes (<https://docs.agora.io/en/voice-calling/reference/api>).
@@ -12,13 +13,26 @@ const LONGEST_ACCOUNT: usize = 255;
 /// Characters that names of channels and accounts may have besides letters and digits.
 const SIGNS: &str = " !#$%&()+-:;<=.>?@[]^_{}|~,";
 
-/// The longest validity of a token and the default, s.
-pub const LONGEST_VALIDITY: u32 = 86_400;
-
 /// The channel, which must be there.
 pub fn channel(fields: &Map<String, Value>) -> Result<String, Refusal> {
     let channel = text(fields, "channel", LONGEST_CHANNEL)?;
     channel.ok_or_else(|| Refusal::invalid("channel is required"))
+}
+
+/// Checks the name of a channel that another interface was given.
+pub fn check_channel(channel: &str, field: &str) -> Result<(), Refusal> {
+    check_text(channel, field, LONGEST_CHANNEL)
+}
+
+/// Checks that a channel is `{groupId}_{user1}_{user2}`; further underscores belong to the second
+/// user.
+pub fn parts(channel: &str) -> Result<(), Refusal> {
+    match channel_parts(channel) {
+        Some(_) => Ok(()),
+        None => Err(Refusal::invalid(
+            "channel must be {groupId}_{user1}_{user2}",
+        )),
+    }
 }
 
 /// Who is meant: `uid`, or else `user_account`.
@@ -66,19 +80,24 @@ fn text(
         Some(Value::Number(number)) => number.to_string(),
         Some(_) => return Err(Refusal::invalid(format!("{field} must be a text"))),
     };
+    check_text(&text, field, longest)?;
+    Ok(Some(text).filter(|text| !text.trim().is_empty()))
+}
+
+fn check_text(text: &str, field: &str, longest: usize) -> Result<(), Refusal> {
     if text.len() > longest {
         return Err(Refusal::invalid(format!(
             "{field} must not be longer than {longest} bytes"
         )));
     }
     let is_taken = |c: char| c.is_ascii_alphanumeric() || SIGNS.contains(c);
-    if let Some(refused) = text.chars().find(|c| !is_taken(*c)) {
-        return Err(Refusal::invalid(format!(
+    match text.chars().find(|c| !is_taken(*c)) {
+        None => Ok(()),
+        Some(refused) => Err(Refusal::invalid(format!(
             "{field} must not hold {refused:?}: Agora takes letters, digits, spaces and {}",
             SIGNS.trim()
-        )));
+        ))),
     }
-    Ok(Some(text).filter(|text| !text.trim().is_empty()))
 }
 
 /// A whole number; none when it is missing, null or empty. Beyond what 64 bits hold, it is as far

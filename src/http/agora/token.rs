@@ -1,14 +1,12 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
 
-use crate::agora::{AppCredentials, Grant};
+use crate::agora::{Grant, unix_now};
 use crate::http::clients::Fields;
-use crate::http::refusal::{ApiRefusal, Refusal, sentence};
+use crate::http::refusal::{ApiRefusal, Refusal};
 use crate::http::services::Services;
 
+use super::app::credentials;
 use super::fields;
 use super::log::Call;
 
@@ -32,19 +30,8 @@ fn sign(services: &Services, body: &Fields, call: &Call) -> Result<HttpResponse,
     let role = fields::role(&body.0)?;
     let valid_for = fields::validity(&body.0)?;
     let agora = &services.settings.agora;
-    let credentials =
-        AppCredentials::new(&agora.app_id, &agora.app_certificate).map_err(|error| {
-            Refusal::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "agora_not_configured",
-                sentence(&error.to_string()),
-            )
-        })?;
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    // Until the year 2106.
-    let issued_at = u32::try_from(now).unwrap_or(u32::MAX);
+    let credentials = credentials(services)?;
+    let issued_at = unix_now();
     let token = credentials.sign(
         agora.token_version,
         &Grant {
@@ -59,7 +46,7 @@ fn sign(services: &Services, body: &Fields, call: &Call) -> Result<HttpResponse,
     call.succeeded(&format!("channel={channel}, uid={user}"));
     Ok(HttpResponse::Ok().json(json!({
         "token": token,
-        "expire_at": now + u64::from(valid_for),
+        "expire_at": u64::from(issued_at) + u64::from(valid_for),
         "expire_in": valid_for,
     })))
 }

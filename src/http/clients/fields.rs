@@ -48,8 +48,8 @@ pub fn source(fields: &Map<String, Value>) -> Result<Option<SourceKind>, Refusal
         Some(_) => None,
     };
     named.map(Some).ok_or_else(|| {
-        let names = SourceKind::ALL.map(SourceKind::name).join(" or ");
-        Refusal::invalid(format!("source must be {names}"))
+        let names = SourceKind::ALL.map(SourceKind::name).join(", ");
+        Refusal::invalid(format!("source must be one of {names}"))
     })
 }
 

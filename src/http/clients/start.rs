@@ -2,10 +2,11 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
-use tapedeck_actors::{RoomError, StartError, StartRequest};
+use tapedeck_actors::{RoomError, SourceKind, StartError, StartRequest};
 use tapedeck_pipelines::job::{Canvas, OutputFormat, OutputSettings};
 
 use crate::config::{Bounds, Settings};
+use crate::http::agora::check_channel;
 use crate::http::refusal::{Refusal, sentence};
 use crate::http::services::Services;
 
@@ -24,16 +25,22 @@ pub async fn start(
     body: Fields,
 ) -> Result<HttpResponse, Refusal> {
     let start = start_request(&body.0, request.headers(), &services.settings)?;
-    if services.is_finishing() {
-        return Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "finishing",
-            "The server is finishing its recordings and takes no new ones",
-        ));
-    }
+    check_not_finishing(&services)?;
     let manifest = services.recordings.start(start).await.map_err(refusal)?;
     Ok(HttpResponse::Ok()
         .json(json!({ "message": "Recording started", "recording": view::started(&manifest) })))
+}
+
+/// Checks that recordings are started at all.
+pub fn check_not_finishing(services: &Services) -> Result<(), Refusal> {
+    match services.is_finishing() {
+        false => Ok(()),
+        true => Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "finishing",
+            "The server is finishing its recordings and takes no new ones",
+        )),
+    }
 }
 
 /// Checks a request and fills in what it leaves out.
@@ -50,7 +57,11 @@ fn start_request(
         limits,
         ..
     } = settings;
-    let (format, per_speaker, audio_only) = kind_of_file(body)?;
+    let source = fields::source(body)?.unwrap_or_else(|| settings.default_source());
+    let (format, per_speaker, audio_only) = kind_of_file(body, source)?;
+    if source == SourceKind::Agora {
+        check_channel(&room_name, "roomName")?;
+    }
     let canvas = Canvas {
         width: bounded(body, "width", limits.width(), video.width)?,
         height: bounded(body, "height", limits.height(), video.height)?,
@@ -58,7 +69,7 @@ fn start_request(
     };
     Ok(StartRequest {
         room_name,
-        source: fields::source(body)?.unwrap_or_else(|| settings.default_source()),
+        source,
         output: OutputSettings {
             format,
             per_speaker,
@@ -77,11 +88,19 @@ fn start_request(
 }
 
 /// `format`, `perSpeaker` and `audioOnly`.
-fn kind_of_file(body: &Map<String, Value>) -> Result<(OutputFormat, bool, bool), Refusal> {
+fn kind_of_file(
+    body: &Map<String, Value>,
+    source: SourceKind,
+) -> Result<(OutputFormat, bool, bool), Refusal> {
+    let usual = match source.has_picture() {
+        true => OutputFormat::Mp4,
+        false => OutputFormat::Wav,
+    };
     let format = match body.get("format") {
-        None | Some(Value::Null) => OutputFormat::Mp4,
+        None | Some(Value::Null) => usual,
         Some(Value::String(name)) => match name.as_str() {
-            "" | "mp4" => OutputFormat::Mp4,
+            "" => usual,
+            "mp4" => OutputFormat::Mp4,
             "wav" => OutputFormat::Wav,
             _ => return Err(Refusal::invalid("format must be mp4 or wav")),
         },
@@ -89,6 +108,11 @@ fn kind_of_file(body: &Map<String, Value>) -> Result<(OutputFormat, bool, bool),
     };
     let per_speaker = fields::flag(body, "perSpeaker")?;
     let audio_only = fields::flag(body, "audioOnly")?;
+    if source == SourceKind::Agora && (format != OutputFormat::Wav || per_speaker) {
+        return Err(Refusal::invalid(
+            "of channels of Agora there is one WAV of all speakers: leave format and perSpeaker out",
+        ));
+    }
     match format {
         OutputFormat::Mp4 if per_speaker => Err(Refusal::invalid(
             "perSpeaker is possible with format wav only",
@@ -152,7 +176,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-fn refusal(error: StartError) -> Refusal {
+/// Why a recording was not started, as clients are told it.
+pub fn refusal(error: StartError) -> Refusal {
     let message = sentence(&error.to_string());
     let new = |status, code| Refusal::new(status, code, message.clone());
     match error {
@@ -169,9 +194,16 @@ fn refusal(error: StartError) -> Refusal {
         StartError::Room(RoomError::Unreachable(_)) => {
             new(StatusCode::BAD_GATEWAY, "source_unreachable")
         }
-        StartError::Room(RoomError::Refused(_)) => new(StatusCode::BAD_GATEWAY, "source_refused"),
+        StartError::Room(RoomError::Refused(_) | RoomError::JoinRefused(_)) => {
+            new(StatusCode::BAD_GATEWAY, "source_refused")
+        }
         StartError::Room(RoomError::NoLivekit) => new(StatusCode::BAD_REQUEST, "no_livekit"),
-        StartError::Room(RoomError::Timeout) => new(StatusCode::GATEWAY_TIMEOUT, "source_timeout"),
+        StartError::Room(RoomError::NoAgora) => {
+            new(StatusCode::SERVICE_UNAVAILABLE, "agora_not_configured")
+        }
+        StartError::Room(RoomError::Timeout | RoomError::JoinTimeout(_)) => {
+            new(StatusCode::GATEWAY_TIMEOUT, "source_timeout")
+        }
         StartError::Timeout(_) => new(StatusCode::GATEWAY_TIMEOUT, "start_timeout"),
         StartError::Capacity(_) => new(StatusCode::SERVICE_UNAVAILABLE, "no_capacity"),
         StartError::DiskFull(_) => new(StatusCode::SERVICE_UNAVAILABLE, "disk_full"),
@@ -185,10 +217,8 @@ fn refusal(error: StartError) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
-    use tapedeck_actors::SourceKind;
-
     use super::*;
+    use actix_web::http::header::{HeaderName, HeaderValue};
 
     fn read(body: Value) -> Result<StartRequest, String> {
         start_request(
@@ -302,12 +332,12 @@ mod tests {
                 "roomName must not be longer than 256 bytes",
             ),
             (
-                json!({"roomName": "r", "source": "agora"}),
-                "source must be livekit or whip",
+                json!({"roomName": "r", "source": "zoom"}),
+                "source must be one of livekit, whip, agora",
             ),
             (
                 json!({"roomName": "r", "source": 7}),
-                "source must be livekit or whip",
+                "source must be one of livekit, whip, agora",
             ),
             (
                 json!({"roomName": "r", "width": 1281}),

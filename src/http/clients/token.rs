@@ -26,6 +26,11 @@ pub async fn token(services: web::Data<Services>, body: Fields) -> Result<HttpRe
     let credentials = match source {
         SourceKind::Livekit => &services.credentials.livekit,
         SourceKind::Whip => &services.credentials.own,
+        SourceKind::Agora => {
+            return Err(Refusal::invalid(
+                "tokens for channels of Agora are given out by POST /api/token",
+            ));
+        }
     };
     let token = credentials
         .participant(&ParticipantToken {

@@ -21,27 +21,35 @@ pub async fn url(
 ) -> Result<HttpResponse, Refusal> {
     let name = RecordingName::parse(&name)?;
     let name = name.as_str();
-    let storage = &services.settings.storage;
     services
         .store
         .head(name)
         .await
         .map_err(|error| refusal(&error))?;
-    let url = match storage.playback {
-        Playback::Server => path_of(name),
+    let url = address(&services, name).await?;
+    Ok(HttpResponse::Ok().json(json!({ "recordingUrl": url })))
+}
+
+/// The address of a recording that is there: at its store, or a path at this server.
+///
+/// # Errors
+/// Its store does not tell it.
+pub async fn address(services: &Services, name: &str) -> Result<String, Refusal> {
+    let storage = &services.settings.storage;
+    match storage.playback {
+        Playback::Server => Ok(path_of(name)),
         Playback::Store => {
             let valid = Duration::from_secs(storage.url_valid_s);
             let from_store = services.store.url(name, valid).await;
             match from_store.map_err(|error| refusal(&error))? {
-                Some(url) => url,
+                Some(url) => Ok(url),
                 None => services
                     .links
                     .link(name, storage.url_valid_s.min(LONGEST_LINK_S))
-                    .map_err(|error| failed(&error.to_string()))?,
+                    .map_err(|error| failed(&error.to_string())),
             }
         }
-    };
-    Ok(HttpResponse::Ok().json(json!({ "recordingUrl": url })))
+    }
 }
 
 fn refusal(error: &StoreError) -> Refusal {

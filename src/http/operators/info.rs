@@ -13,10 +13,12 @@ pub async fn info(
     request: HttpRequest,
 ) -> HttpResponse {
     let settings = &services.settings;
-    let sources = match settings.livekit.is_configured() {
-        true => vec![SourceKind::Livekit, SourceKind::Whip],
-        false => vec![SourceKind::Whip],
+    let is_there = |source: &SourceKind| match source {
+        SourceKind::Livekit => settings.livekit.is_configured(),
+        SourceKind::Whip => true,
+        SourceKind::Agora => settings.agora.is_configured(),
     };
+    let sources: Vec<SourceKind> = SourceKind::ALL.into_iter().filter(is_there).collect();
     let mut info = json!({
         // Where a room lives unless a request says otherwise, and where it may live.
         "defaultSource": settings.default_source(),

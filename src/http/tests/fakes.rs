@@ -11,12 +11,13 @@ use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
     PauseError, PendingUpload, ProcessUsage, RecordingState, RetryError, RoomError, RoomsError,
-    SourceKind, StartError, StartRequest, StopError, UploadPage,
+    Selected, SourceKind, StartError, StartRequest, StopError, UploadPage,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
     WhipAnswer, WhipRequest,
 };
+use tapedeck_pipelines::job::OutputFormat;
 use tapedeck_storage::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
 };
@@ -55,6 +56,10 @@ pub struct FakeRecorder {
     /// The answer to the next WHIP request.
     pub whip_answer: Mutex<Option<Result<WhipAnswer, RoomsError>>>,
     pub rooms: Vec<RoomStatus>,
+    /// How long the last stop was to wait.
+    pub patience: Mutex<Option<Duration>>,
+    /// Recordings that are not live.
+    pub known: Mutex<Vec<Manifest>>,
 }
 
 pub fn manifest(state: RecordingState) -> Manifest {
@@ -79,6 +84,20 @@ pub fn manifest(state: RecordingState) -> Manifest {
         "captureSocket": "run/abc-c.sock"
     }))
     .unwrap()
+}
+
+/// A recording of a channel.
+pub fn channel(name: &str) -> Manifest {
+    let mut manifest = manifest(RecordingState::Active);
+    manifest.id = "EG_ABCDEFGHJKLM".into();
+    manifest.source = "agora".into();
+    manifest.room_name = name.into();
+    manifest.room_id = name.into();
+    manifest.name = format!("{name}_2026-02-03T12-00-00.wav");
+    manifest.output.format = OutputFormat::Wav;
+    manifest.metadata = None;
+    manifest.started_at = Some(1_770_120_000_000);
+    manifest
 }
 
 pub fn metadata(id: &str, started_at: i64) -> RecordingMetadata {
@@ -106,7 +125,7 @@ impl Recordings for FakeRecorder {
         if let Some(error) = self.start_error.lock().unwrap().take() {
             return Err(error);
         }
-        if request.room_name != ROOM {
+        if request.room_name != ROOM && request.source != SourceKind::Agora {
             return Err(RoomError::Unknown(request.room_name).into());
         }
         let mut live = self.live.lock().unwrap();
@@ -114,8 +133,12 @@ impl Recordings for FakeRecorder {
             let (room_name, id) = (request.room_name, running.id.clone());
             return Err(StartError::AlreadyRecording { room_name, id });
         }
+        let begun = match request.source {
+            SourceKind::Agora => channel(&request.room_name),
+            _ => manifest(RecordingState::Active),
+        };
         self.requests.lock().unwrap().push(request);
-        Ok(live.insert(manifest(RecordingState::Active)).clone())
+        Ok(live.insert(begun).clone())
     }
 
     async fn stop(
@@ -129,7 +152,7 @@ impl Recordings for FakeRecorder {
             .lock()
             .unwrap()
             .take()
-            .filter(|_| room_name == ROOM);
+            .filter(|live| room_name == live.room_name);
         let mut stopped = live.ok_or(StopError::NotRecording)?;
         stopped.state = self
             .stopped_state
@@ -150,6 +173,29 @@ impl Recordings for FakeRecorder {
             _ => {}
         }
         Ok(stopped)
+    }
+
+    async fn stop_within(
+        &self,
+        which: Selected<'_>,
+        patience: Duration,
+    ) -> Result<Manifest, StopError> {
+        *self.patience.lock().unwrap() = Some(patience);
+        match which {
+            Selected::Room { name, source } => self.stop(name, source).await,
+            Selected::Id(id) => {
+                let live = self.live.lock().unwrap().clone();
+                let live = live.filter(|manifest| manifest.id == id);
+                if let Some(manifest) = live {
+                    return self.stop(&manifest.room_name, None).await;
+                }
+                let known = self.known.lock().unwrap().clone();
+                let mut known = known.into_iter();
+                known
+                    .find(|manifest| manifest.id == id)
+                    .ok_or(StopError::NotRecording)
+            }
+        }
     }
 
     async fn set_paused(
@@ -220,7 +266,11 @@ impl Recordings for FakeRecorder {
 
     async fn get(&self, id: &str) -> Result<Option<Manifest>, String> {
         self.answers()?;
-        Ok(Some(manifest(RecordingState::Complete)).filter(|manifest| manifest.id == id))
+        let live = self.live.lock().unwrap().clone();
+        let known = self.known.lock().unwrap().clone();
+        let mut all = live.into_iter().chain(known);
+        let found = all.find(|manifest| manifest.id == id);
+        Ok(found.or(Some(manifest(RecordingState::Complete)).filter(|known| known.id == id)))
     }
 
     async fn space(&self) -> std::io::Result<DiskSpace> {

@@ -74,11 +74,11 @@ async fn a_request_may_say_where_the_room_lives() {
         [Some(SourceKind::Whip), None]
     );
     for path in ["/recordings/start", "/recordings/stop"] {
-        let agora = json!({"roomName": ROOM, "source": "agora"});
-        let refused = server.post(path, agora).await;
+        let elsewhere = json!({"roomName": ROOM, "source": "elsewhere"});
+        let refused = server.post(path, elsewhere).await;
         assert_eq!(
             (refused.status, refused.error_message().as_str()),
-            (400, "source must be livekit or whip")
+            (400, "source must be one of livekit, whip, agora")
         );
     }
 }

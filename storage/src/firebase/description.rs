@@ -193,7 +193,7 @@ pub fn of_others(
 }
 
 /// Channel and start, Unix ms, of `{channel}_{2026-02-03T12-00-00}.wav`.
-fn channel_name(name: &str) -> Option<(String, i64)> {
+pub fn channel_name(name: &str) -> Option<(String, i64)> {
     let stem = name.rsplit_once('.')?.0;
     let at = stem.len().checked_sub(TIME_LENGTH)?;
     let (channel, time) = (stem.get(..at)?.strip_suffix('_')?, stem.get(at..)?);
@@ -203,6 +203,13 @@ fn channel_name(name: &str) -> Option<(String, i64)> {
         channel.to_owned(),
         time.assume_utc().unix_timestamp() * 1_000,
     ))
+}
+
+/// A time of Unix ms as documents tell it, see [`timestamp`]. A time out of the calendar is its
+/// beginning.
+pub fn utc_text(at: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000);
+    timestamp(at.unwrap_or(OffsetDateTime::UNIX_EPOCH))
 }
 
 /// `2026-02-03T12:00:00.000Z`.

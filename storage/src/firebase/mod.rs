@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 
 pub use self::account::AccountError;
+pub use self::description::{channel_name, channel_parts, utc_text};
 pub use self::settings::{FirebaseEmulator, FirebaseSettings, FirebaseUrls, open_firebase};
 
 use self::account::ServiceAccount;

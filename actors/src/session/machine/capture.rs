@@ -41,6 +41,8 @@ pub struct Capture {
     pub detail: String,
     /// Whether somebody told the process to go on later.
     pub suspended: bool,
+    /// Whether the process was given the new token that it asked for.
+    pub token_given: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +118,18 @@ impl Capture {
 impl Machine {
     /// A snapshot of a capture that is in the room.
     pub(super) fn in_room(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
+        let mut actions = self.stands(snapshot, now);
+        actions.extend(self.renewal(snapshot));
+        actions
+    }
+
+    /// A token is given once for each time that capture asks.
+    fn renewal(&mut self, snapshot: &CaptureSnapshot) -> Option<Action> {
+        let was_given = std::mem::replace(&mut self.capture.token_given, snapshot.token_wanted);
+        (snapshot.token_wanted && !was_given).then_some(Action::RenewToken)
+    }
+
+    fn stands(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
         use RecordingState::*;
         let seen = match snapshot.state {
             CaptureState::Paused => Paused,

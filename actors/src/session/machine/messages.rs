@@ -83,6 +83,8 @@ pub enum Action {
     Attach(Role),
     /// Send a command, as soon as the process is connected.
     Tell(Role, Command),
+    /// Give capture a new token for its room.
+    RenewToken,
     Kill(Role),
     SetTimer(Timer, Duration),
     CancelTimer(Timer),

@@ -258,20 +258,32 @@ impl Machine {
 
     fn capture_failed(&mut self, failure: &Failure, now: i64) -> Vec<Action> {
         if self.manifest.state == RecordingState::Starting {
-            let message = failure.message.clone();
-            let error = match failure.kind {
-                FailureKind::SourceUnreachable => RoomError::Unreachable(message).into(),
-                FailureKind::SourceRefused => RoomError::Refused(message).into(),
-                // Of the time-out of our own rooms process its own words tell more.
-                FailureKind::SourceTimeout if self.manifest.source == SourceKind::Whip.name() => {
-                    RoomError::Unreachable(message).into()
-                }
-                FailureKind::SourceTimeout => RoomError::Timeout.into(),
-                FailureKind::Log | FailureKind::Internal => StartError::Internal(message),
-            };
+            let error = self.not_joined(failure);
             return self.start_failed(RecordingState::Failed, error, now);
         }
         self.capture_cannot_go_on(failure, now)
+    }
+
+    /// Why a start fails when capture says that it cannot join.
+    fn not_joined(&self, failure: &Failure) -> StartError {
+        let message = failure.message.clone();
+        let source = SourceKind::named(&self.manifest.source);
+        match (failure.kind, source) {
+            (FailureKind::Log | FailureKind::Internal, _) => StartError::Internal(message),
+            (FailureKind::SourceRefused, Some(SourceKind::Agora)) => {
+                RoomError::JoinRefused(message).into()
+            }
+            (FailureKind::SourceTimeout, Some(SourceKind::Agora)) => {
+                RoomError::JoinTimeout(message).into()
+            }
+            (FailureKind::SourceRefused, _) => RoomError::Refused(message).into(),
+            // Of the time-out of our own rooms process its own words tell more.
+            (FailureKind::SourceUnreachable, _)
+            | (FailureKind::SourceTimeout, Some(SourceKind::Whip)) => {
+                RoomError::Unreachable(message).into()
+            }
+            (FailureKind::SourceTimeout, _) => RoomError::Timeout.into(),
+        }
     }
 
     fn capture_gone(&mut self, detail: &str, left: &Left, now: i64) -> Vec<Action> {

@@ -67,6 +67,10 @@ impl Machine {
     }
 
     pub(super) fn refused(&mut self, refused: &Command, reason: String) -> Vec<Action> {
+        if matches!(refused, Command::RenewToken { .. }) {
+            // As long as it is wanted, the next snapshot tells so.
+            self.capture.token_given = false;
+        }
         match self.manifest.wanted_pause {
             Some(pause) if *refused == command(pause) => {
                 self.end_pause_request(PauseError::Refused(reason))

@@ -59,7 +59,10 @@ impl Machine {
     /// What is told when a start takes too long.
     pub(super) fn start_is_late(&self) -> StartError {
         match self.capture.detail.is_empty() {
-            true => StartError::Timeout(self.timeouts.start.as_secs()),
+            // Some of what is configured went by before.
+            true => StartError::Timeout(
+                u64::try_from(self.timeouts.start.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX),
+            ),
             false => self.never_joined(),
         }
     }

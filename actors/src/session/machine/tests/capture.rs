@@ -1,6 +1,7 @@
 //! Capture lost and started again.
 
 use tapedeck_pipelines::control::Gap;
+use tapedeck_pipelines::job::Secret;
 
 use super::*;
 use crate::session::machine::interruption::MOST_LOSSES;
@@ -350,4 +351,44 @@ fn what_a_capture_that_dies_while_it_is_stopped_did_not_see_is_a_gap() {
     assert_eq!(lost(past), [(1_000, 2_000), (39_500, 39_900)]);
     // Nothing had come since capture was started again.
     assert_eq!(lost(vec![gap(38_000, 39_000)]), [(38_000, 39_900)]);
+}
+
+#[test]
+fn a_token_is_given_once_for_each_time_that_it_is_wanted() {
+    let mut machine = active();
+    let mut asks = |token_wanted| {
+        let Event::Capture(snapshot) = capture(CaptureState::Recording) else {
+            unreachable!()
+        };
+        let snapshot = CaptureSnapshot {
+            token_wanted,
+            ..snapshot
+        };
+        let actions = machine.step(Event::Capture(snapshot), NOW);
+        actions.contains(&Action::RenewToken)
+    };
+    let given = [false, true, true, false, true].map(&mut asks);
+    assert_eq!(given, [false, true, false, false, true]);
+}
+
+#[test]
+fn a_token_that_was_refused_is_given_again() {
+    let mut machine = active();
+    let asks = || {
+        Event::Capture(CaptureSnapshot {
+            state: CaptureState::Recording,
+            token_wanted: true,
+            ..CaptureSnapshot::default()
+        })
+    };
+    assert!(machine.step(asks(), NOW).contains(&Action::RenewToken));
+    let refused = Event::Refused {
+        role: Role::Capture,
+        command: Command::RenewToken {
+            token: Secret::new("x"),
+        },
+        reason: "not now".into(),
+    };
+    machine.step(refused, NOW);
+    assert!(machine.step(asks(), NOW).contains(&Action::RenewToken));
 }

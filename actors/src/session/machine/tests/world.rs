@@ -142,6 +142,7 @@ impl World {
                 }
                 Action::SetTimer(timer, _) => drop(self.timers.insert(timer)),
                 Action::CancelTimer(timer) => drop(self.timers.remove(&timer)),
+                Action::RenewToken => panic!("nobody asked: {described}"),
                 Action::Kill(_) | Action::Tell(..) | Action::AnswerStart(Err(_)) => {}
             }
         }
