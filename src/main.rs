@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Capture => cli::children::capture(),
         Command::Render(options) => cli::render::run(&options),
         Command::Rooms => cli::children::rooms(),
+        Command::Browser => cli::children::browser(),
         Command::Serve { config } => serve(config.as_deref()),
         Command::Demo(options) => demo::run(&options),
         Command::Config { config } => show_configuration(config.as_deref()),

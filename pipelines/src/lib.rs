@@ -5,6 +5,8 @@
 //! nor WebRTC: they are what the server speaks to both processes with.
 
 #[cfg(feature = "capture")]
+pub mod browser;
+#[cfg(feature = "capture")]
 pub mod capture;
 pub mod control;
 pub mod job;

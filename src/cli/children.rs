@@ -11,3 +11,8 @@ pub fn capture() -> ExitCode {
 pub fn rooms() -> ExitCode {
     tapedeck_pipelines::rooms::run()
 }
+
+/// Runs the browser that listens to channels of Agora, for all captures.
+pub fn browser() -> ExitCode {
+    tapedeck_pipelines::browser::run()
+}

@@ -98,4 +98,7 @@ pub enum Command {
     /// Hold the connections of WHIP publishers; the job comes on standard input
     #[command(hide = true)]
     Rooms,
+    /// Listen to channels of Agora in tabs of a browser; the job comes on standard input
+    #[command(hide = true)]
+    Browser,
 }

@@ -2,6 +2,7 @@
 //! networks, the recording server under test and the real clients. Everything runs on loopback
 //! and ends with the value that started it.
 
+pub mod agora;
 pub mod capture_log;
 pub mod children;
 pub mod clients;

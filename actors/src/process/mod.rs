@@ -2,13 +2,12 @@
 
 mod connection;
 mod handle;
-mod launch;
 mod proc;
 
 pub use connection::{Connection, POLL, connect};
 pub use handle::{Ending, Process};
-pub use launch::Launch;
 pub use proc::{Status, find};
+pub use tapedeck_pipelines::process::Launch;
 
 use std::time::Duration;
 

@@ -398,6 +398,9 @@ impl Recording {
         snapshot.participants = self
             .recorder
             .participants(|id| self.layers.layer(id).to_owned());
+        for participant in &mut snapshot.participants {
+            participant.level = self.source.level(&participant.id);
+        }
         control.publish(snapshot);
     }
 }

@@ -122,7 +122,7 @@ pub struct TrackInfo {
     pub track: TrackNumber,
     /// LiveKit's `TR_…`.
     pub id: String,
-    /// The publisher, as in `ParticipantJoined`.
+    /// The publisher, as in `ParticipantJoined`; empty for the mixed sound of the whole room.
     pub participant: String,
     pub kind: TrackKind,
     pub source: TrackSource,
@@ -181,6 +181,8 @@ pub enum Codec {
     Vp9,
     Av1,
     Opus,
+    /// Samples of 16 bits, little endian, one channel, as many in a second as the track has ticks.
+    Pcm,
     #[serde(other)]
     Unknown,
 }
@@ -194,6 +196,7 @@ impl Codec {
             Self::Vp9 => "vp9",
             Self::Av1 => "av1",
             Self::Opus => "opus",
+            Self::Pcm => "pcm",
             Self::Unknown => "unknown",
         }
     }

@@ -4,6 +4,7 @@
 mod clock;
 mod job_input;
 mod journal;
+mod launch;
 mod logging;
 mod output;
 mod priority;
@@ -14,6 +15,7 @@ mod start;
 pub use clock::*;
 pub use job_input::*;
 pub use journal::*;
+pub use launch::*;
 pub use logging::*;
 pub use output::*;
 pub use priority::*;

@@ -2,7 +2,7 @@
 //! send to the captures that ask for it.
 
 mod host;
-mod ids;
+pub(crate) mod ids;
 mod keyframe_limit;
 pub mod media;
 pub mod ports;

@@ -8,7 +8,7 @@ pub fn picture_size(codec: Codec, keyframe: &[u8]) -> Option<(u32, u32)> {
     match codec {
         Codec::Vp8 => vp8(keyframe),
         Codec::H264 => h264_size::picture_size(keyframe),
-        Codec::Vp9 | Codec::Av1 | Codec::Opus | Codec::Unknown => None,
+        Codec::Vp9 | Codec::Av1 | Codec::Opus | Codec::Pcm | Codec::Unknown => None,
     }
 }
 

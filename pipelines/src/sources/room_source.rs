@@ -1,10 +1,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::control::{Failure, FailureKind};
+use crate::control::Failure;
 use crate::job::{Secret, Source};
 use crate::log::TrackKind;
 
+use super::agora::{AgoraSource, Channel};
 use super::livekit::LivekitSource;
 use super::whip::WhipSource;
 use super::{Joined, Known, SourceEvent, TrackId};
@@ -21,6 +22,8 @@ enum Kind {
     Livekit(Box<LivekitSource>),
     /// In our own rooms process.
     Whip(Box<WhipSource>),
+    /// A channel of Agora.
+    Agora(Box<AgoraSource>),
 }
 
 impl RoomSource {
@@ -47,11 +50,22 @@ impl RoomSource {
                 let (source, joined) = WhipSource::join(socket, room, known, give_up_after).await?;
                 (Kind::Whip(Box::new(source)), joined)
             }
-            Source::Agora { .. } => {
-                return Err(Failure {
-                    kind: FailureKind::SourceUnreachable,
-                    message: "this version cannot listen to channels of Agora".to_owned(),
-                });
+            Source::Agora {
+                app_id,
+                channel,
+                uid,
+                token,
+                browser,
+            } => {
+                let channel = Channel {
+                    app_id: app_id.clone(),
+                    channel: channel.clone(),
+                    uid: *uid,
+                    token: token.clone(),
+                    browser: browser.clone(),
+                };
+                let (source, joined) = AgoraSource::join(channel, known, give_up_after).await?;
+                (Kind::Agora(Box::new(source)), joined)
             }
         };
         let unwanted = (!video).then(HashSet::new);
@@ -65,6 +79,7 @@ impl RoomSource {
             let event = match &mut self.kind {
                 Kind::Livekit(source) => source.next().await,
                 Kind::Whip(source) => source.next().await,
+                Kind::Agora(source) => source.next().await,
             };
             let Some(unwanted) = &mut self.unwanted else {
                 return event;
@@ -89,6 +104,7 @@ impl RoomSource {
         match &mut self.kind {
             Kind::Livekit(source) => source.request_keyframe(id),
             Kind::Whip(source) => source.request_keyframe(id),
+            Kind::Agora(_) => {}
         }
     }
 
@@ -98,6 +114,7 @@ impl RoomSource {
         match &mut self.kind {
             Kind::Livekit(source) => source.set_video_size(id, width, height, frame_rate),
             Kind::Whip(source) => source.set_video_size(id, width, height, frame_rate),
+            Kind::Agora(_) => {}
         }
     }
 
@@ -105,8 +122,12 @@ impl RoomSource {
     ///
     /// # Errors
     /// The room is of a kind whose token lasts.
-    pub fn renew_token(&mut self, _token: Secret) -> Result<(), String> {
+    pub fn renew_token(&mut self, token: Secret) -> Result<(), String> {
         match &mut self.kind {
+            Kind::Agora(source) => {
+                source.renew_token(token);
+                Ok(())
+            }
             Kind::Livekit(_) | Kind::Whip(_) => {
                 Err("the token of such a room is not renewed".to_owned())
             }
@@ -116,7 +137,16 @@ impl RoomSource {
     /// Whether a new token is waited for.
     pub fn is_token_wanted(&self) -> bool {
         match &self.kind {
+            Kind::Agora(source) => source.is_token_wanted(),
             Kind::Livekit(_) | Kind::Whip(_) => false,
+        }
+    }
+
+    /// How loud a participant is, from 0 to 100, if the source tells.
+    pub fn level(&self, participant: &str) -> Option<u8> {
+        match &self.kind {
+            Kind::Agora(source) => source.level(participant),
+            Kind::Livekit(_) | Kind::Whip(_) => None,
         }
     }
 
@@ -125,6 +155,7 @@ impl RoomSource {
         match &mut self.kind {
             Kind::Livekit(source) => source.release(),
             Kind::Whip(source) => source.release(),
+            Kind::Agora(source) => source.release(),
         }
     }
 
@@ -133,6 +164,7 @@ impl RoomSource {
         match self.kind {
             Kind::Livekit(source) => source.leave().await,
             Kind::Whip(source) => source.leave(),
+            Kind::Agora(mut source) => source.release(),
         }
     }
 }

@@ -4,7 +4,7 @@ mod api;
 mod disturbance;
 mod insistent;
 mod leftovers;
-mod program;
+pub(crate) mod program;
 
 pub use api::{Recording, Reply};
 pub use insistent::Insistent;

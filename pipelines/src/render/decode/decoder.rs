@@ -61,13 +61,14 @@ fn recipe(codec: Codec, quality: Quality) -> Option<Recipe> {
             caps: "audio/x-opus,channel-mapping-family=0,channels=2,rate=48000",
             elements: &["opusdec plc=true"],
         }),
-        Codec::Vp9 | Codec::Av1 | Codec::Unknown => None,
+        // PCM needs no decoder.
+        Codec::Vp9 | Codec::Av1 | Codec::Pcm | Codec::Unknown => None,
     }
 }
 
 /// Whether there is a way to decode a codec at all.
 pub fn is_supported(codec: Codec) -> bool {
-    recipe(codec, Quality::Full).is_some()
+    codec == Codec::Pcm || recipe(codec, Quality::Full).is_some()
 }
 
 /// A frame that no decoder survives.

@@ -1,5 +1,5 @@
 //! The tracks of a capture log as files of their own, without decoding: WebM (VP8, VP9, AV1),
-//! Matroska (H.264), Ogg (Opus). Times are recording time.
+//! Matroska (H.264, PCM), Ogg (Opus). Times are recording time.
 
 mod name;
 mod ogg;

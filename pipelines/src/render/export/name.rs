@@ -25,6 +25,7 @@ pub fn of(info: &TrackInfo, identity: &str) -> String {
 fn extension(codec: Codec) -> &'static str {
     match codec {
         Codec::Opus => "ogg",
+        Codec::Pcm => "mka",
         Codec::Vp8 | Codec::Vp9 | Codec::Av1 => "webm",
         Codec::H264 | Codec::Unknown => "mkv",
     }

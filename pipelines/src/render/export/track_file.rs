@@ -40,7 +40,7 @@ impl TrackFile {
         info: &TrackInfo,
         first: &Frame,
     ) -> Result<Option<Self>, ExportError> {
-        let Some((caps, elements)) = format(info.codec, &first.payload) else {
+        let Some((caps, elements)) = format(info.codec, info.clock_rate, &first.payload) else {
             return Ok(None);
         };
         if path.exists() {
@@ -189,7 +189,7 @@ impl Drop for TrackFile {
 }
 
 /// How frames of a codec are described, and the elements that make a file of them.
-fn format(codec: Codec, first: &[u8]) -> Option<(gst::Caps, &'static str)> {
+fn format(codec: Codec, clock_rate: u32, first: &[u8]) -> Option<(gst::Caps, &'static str)> {
     let sized = |name: &str| {
         let size = coded_size(codec, first)?;
         let (width, height) = (i32::try_from(size.width), i32::try_from(size.height));
@@ -229,6 +229,15 @@ fn format(codec: Codec, first: &[u8]) -> Option<(gst::Caps, &'static str)> {
                 .field("channel-mapping-family", 0)
                 .build(),
             "opusparse ! oggmux",
+        )),
+        Codec::Pcm => Some((
+            gst::Caps::builder("audio/x-raw")
+                .field("format", "S16LE")
+                .field("layout", "interleaved")
+                .field("rate", i32::try_from(clock_rate).ok()?)
+                .field("channels", 1)
+                .build(),
+            "matroskamux",
         )),
         Codec::Unknown => None,
     }

@@ -1,6 +1,7 @@
 //! Sound: decoded packets in their place, mixed without clipping.
 
 mod limiter;
+mod pcm;
 mod stretch;
 mod track;
 mod track_sound;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gstreamer as gst;
 
+use super::pcm::{PcmSound, pcm_samples};
 use super::stretch::stretch;
 use super::track_sound::{TrackSound, clip, fade_in, fade_out};
 use super::{Quality, RATE, Stereo};
-use crate::log::{Frame, TrackInfo};
+use crate::log::{Codec, Frame, TrackInfo};
 use crate::render::HOLD_NS;
 use crate::render::decode::{DecodeError, Decoder, Input, Outcome, Task};
 use crate::render::timeline::{Arrival, AudioPlacement, Placed, Placing, opus_samples};
@@ -27,6 +28,8 @@ pub struct AudioTrack {
     info: TrackInfo,
     quality: Quality,
     queue: VecDeque<Packet>,
+    /// Of one whose packets are samples already.
+    pcm: Option<PcmSound>,
     decoder: Option<Arc<Decoder>>,
     placement: AudioPlacement,
     sound: TrackSound,
@@ -63,10 +66,12 @@ enum Plan {
 impl AudioTrack {
     /// A track whose sound is mixed from sample `position` on.
     pub fn new(info: TrackInfo, quality: Quality, position: u64) -> Self {
+        let pcm = (info.codec == Codec::Pcm).then(|| PcmSound::new(info.clock_rate, quality));
         Self {
             info,
             quality,
             queue: VecDeque::new(),
+            pcm,
             decoder: None,
             placement: AudioPlacement::default(),
             sound: TrackSound::new(quality, position as i64),
@@ -134,6 +139,10 @@ impl AudioTrack {
         if input.is_empty() {
             return Ok(None);
         }
+        if self.pcm.is_some() {
+            self.take_samples(&input);
+            return Ok(None);
+        }
         let decoder = match &self.decoder {
             Some(decoder) => Arc::clone(decoder),
             None => Arc::clone(
@@ -163,7 +172,8 @@ impl AudioTrack {
             let bounds = placing.bounds(packet.arrival.stretch);
             // A single wrong RTP time must not hold up the rest.
             let latest = packet.arrival.at_ns.saturating_add(HOLD_NS);
-            let target = samples(time_ns.min(latest)) - OPUS_DELAY;
+            let delay = self.pcm.as_ref().map_or(OPUS_DELAY, PcmSound::delay);
+            let target = samples(time_ns.min(latest)) - delay;
             let needed = self
                 .placement
                 .needed_from(target)
@@ -181,13 +191,22 @@ impl AudioTrack {
                 self.queue.clear();
                 break;
             }
-            let Some(length) = opus_samples(&packet.payload) else {
+            let length = match self.info.codec {
+                Codec::Pcm => pcm_samples(&packet.payload, self.info.clock_rate),
+                _ => opus_samples(&packet.payload),
+            };
+            let Some(length) = length else {
                 continue;
             };
             let rtp = to_samples(packet.rtp, self.info.clock_rate);
-            let Some(placed) = self.placement.place(rtp, length, target, self.quiet) else {
+            let Some(mut placed) = self.placement.place(rtp, length, target, self.quiet) else {
                 continue;
             };
+            if self.pcm.is_some() && placed.conceal > 0 {
+                // Samples that are missing are not guessed.
+                placed.conceal = 0;
+                placed.fresh = true;
+            }
             if placed.anew {
                 self.planned.push(Plan::Anew);
                 input.push(Input::Anew);
@@ -213,18 +232,40 @@ impl AudioTrack {
     pub fn decoded(&mut self, outcome: Outcome) -> Option<DecodeError> {
         let plans = std::mem::take(&mut self.planned);
         for (plan, output) in plans.into_iter().zip(outcome.output) {
-            let sound = stereo(&output, self.quality);
-            if let Plan::Packet { .. } = plan {
-                let values = sound.iter().flatten();
-                let peak = values.fold(0f32, |peak, value| peak.max(value.abs()));
-                self.quiet = peak < QUIET;
-            }
-            self.settle(plan, sound);
+            self.take(plan, stereo(&output, self.quality));
         }
         if outcome.error.is_some() {
             self.decoder = None;
         }
         outcome.error
+    }
+
+    /// Takes packets of samples for what they are.
+    fn take_samples(&mut self, input: &[Input]) {
+        let plans = std::mem::take(&mut self.planned);
+        for (plan, input) in plans.into_iter().zip(input) {
+            let Some(pcm) = &mut self.pcm else {
+                return;
+            };
+            let sound = match input {
+                Input::Frame(packet) => pcm.sound(packet),
+                Input::Anew | Input::Lost(_) => {
+                    pcm.begin_anew();
+                    Vec::new()
+                }
+            };
+            self.take(plan, sound);
+        }
+    }
+
+    /// Takes what an input gave.
+    fn take(&mut self, plan: Plan, sound: Vec<Stereo>) {
+        if let Plan::Packet { .. } = plan {
+            let values = sound.iter().flatten();
+            let peak = values.fold(0f32, |peak, value| peak.max(value.abs()));
+            self.quiet = peak < QUIET;
+        }
+        self.settle(plan, sound);
     }
 
     /// Puts decoded sound in its place.

@@ -109,6 +109,10 @@ impl SoundSink for WavSink<'_> {
         let Some(speakers) = &mut self.speakers else {
             return Ok(None);
         };
+        // The sound of a whole room is nobody's.
+        if participant.is_empty() {
+            return Ok(None);
+        }
         let number = speakers.number(participant);
         let Some(number) = number else {
             let message = format!(

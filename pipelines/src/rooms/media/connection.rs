@@ -1,6 +1,7 @@
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncWriteExt, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -82,9 +83,10 @@ impl Connection {
         queued: Queued,
         notices: &mpsc::Sender<MediaNotice>,
     ) -> io::Result<()> {
+        let alive = encode_event(&MediaEvent::Alive).map_err(io::Error::other)?;
         tokio::select! {
             ended = receive(self.reading, capture, notices) => ended,
-            ended = send(self.writing, queued) => ended,
+            ended = send(self.writing, queued, alive) => ended,
         }
     }
 
@@ -144,9 +146,15 @@ async fn receive(
     Ok(())
 }
 
-/// Sends until the queue is dropped.
-async fn send(mut writing: BufWriter<OwnedWriteHalf>, mut queued: Queued) -> io::Result<()> {
-    let alive = encode_event(&MediaEvent::Alive).map_err(io::Error::other)?;
+/// Sends until the queue is dropped, and `alive` whenever there is nothing to send for a while.
+///
+/// # Errors
+/// The capture is gone.
+pub async fn send(
+    mut writing: BufWriter<OwnedWriteHalf>,
+    mut queued: Queued,
+    alive: Bytes,
+) -> io::Result<()> {
     loop {
         match tokio::time::timeout(ALIVE_INTERVAL, queued.next()).await {
             Ok(Some(message)) => writing.write_all(&message).await?,

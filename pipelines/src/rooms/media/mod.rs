@@ -17,6 +17,10 @@ pub use request::*;
 pub use server::*;
 pub use wire::MediaFrame;
 
+pub(crate) use connection::send;
+pub(crate) use queue::{Queue, queue};
+pub(crate) use wire::encode_event;
+
 /// The version of the messages. Raised when a change is more than an added optional field, event
 /// or request.
 pub const MEDIA_PROTOCOL_VERSION: u32 = 1;

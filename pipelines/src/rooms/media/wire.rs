@@ -1,9 +1,11 @@
-//! The messages of the rooms process as bytes. Pure.
+//! The messages of the rooms process, and of the browser host, as bytes. Pure.
 //!
 //! A message is its length in bytes (u32, what follows it), its kind (u8) and its body: JSON of a
-//! [`MediaEvent`], or a frame's header and payload. Numbers are little endian.
+//! [`MediaEvent`] (of the browser host: a [`ChannelEvent`](crate::browser::ChannelEvent)), or a frame's header and payload. Numbers are little endian.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::log::Codec;
 
@@ -30,13 +32,14 @@ const FLAG_KEYFRAME: u8 = 1;
 const FLAG_CONTIGUOUS: u8 = 2;
 
 /// By its index, a codec's number on the wire. New ones are added at the end.
-const CODECS: [Codec; 6] = [
+const CODECS: [Codec; 7] = [
     Codec::Unknown,
     Codec::Opus,
     Codec::Vp8,
     Codec::H264,
     Codec::Vp9,
     Codec::Av1,
+    Codec::Pcm,
 ];
 
 /// A frame as it came out of the jitter buffer.
@@ -56,10 +59,10 @@ pub struct MediaFrame {
     pub payload: Bytes,
 }
 
-/// A message of the rooms process.
+/// A message of a process that hands media to captures; its events are `E`.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Message {
-    Event(Box<MediaEvent>),
+pub enum Message<E = MediaEvent> {
+    Event(Box<E>),
     Frame(MediaFrame),
     /// A kind of a later version.
     Unknown,
@@ -78,7 +81,7 @@ pub enum WireError {
 ///
 /// # Errors
 /// It is too long.
-pub fn encode_event(event: &MediaEvent) -> Result<Bytes, WireError> {
+pub fn encode_event(event: &impl Serialize) -> Result<Bytes, WireError> {
     let json = serde_json::to_vec(event).map_err(|_| WireError::Malformed)?;
     if json.len() > MAX_EVENT_BYTES {
         return Err(WireError::TooLong(json.len()));
@@ -130,7 +133,9 @@ fn begin(kind: u8, body_bytes: usize) -> BytesMut {
 ///
 /// # Errors
 /// What was received is not of this protocol.
-pub fn decode(received: &mut BytesMut) -> Result<Option<Message>, WireError> {
+pub fn decode<E: DeserializeOwned>(
+    received: &mut BytesMut,
+) -> Result<Option<Message<E>>, WireError> {
     let Some(length) = received.first_chunk::<LENGTH_BYTES>() else {
         return Ok(None);
     };
@@ -153,7 +158,7 @@ pub fn decode(received: &mut BytesMut) -> Result<Option<Message>, WireError> {
     }
 }
 
-fn decode_event(body: &[u8]) -> Result<Message, WireError> {
+fn decode_event<E: DeserializeOwned>(body: &[u8]) -> Result<Message<E>, WireError> {
     if body.len() > MAX_EVENT_BYTES {
         return Err(WireError::TooLong(body.len()));
     }
@@ -167,7 +172,7 @@ fn decode_event(body: &[u8]) -> Result<Message, WireError> {
     }
 }
 
-fn decode_frame(mut body: Bytes) -> Result<Message, WireError> {
+fn decode_frame<E>(mut body: Bytes) -> Result<Message<E>, WireError> {
     let header_bytes = body.try_get_u16_le().map_err(|_| WireError::Malformed)?;
     if header_bytes < FRAME_HEADER_BYTES || body.len() + 2 < usize::from(header_bytes) {
         return Err(WireError::Malformed);

@@ -51,7 +51,7 @@ fn state() -> MediaEvent {
 
 fn decode_all(received: &mut BytesMut) -> Result<Vec<Message>, WireError> {
     let mut messages = Vec::new();
-    while let Some(message) = decode(received)? {
+    while let Some(message) = decode::<MediaEvent>(received)? {
         messages.push(message);
     }
     Ok(messages)
@@ -145,9 +145,12 @@ fn what_a_later_version_adds_is_skipped() {
 #[test]
 fn lengths_are_bounded_before_anything_is_kept() {
     let mut endless = BytesMut::from(&[0xff, 0xff, 0xff, 0xff, KIND_FRAME][..]);
-    assert_eq!(decode(&mut endless), Err(WireError::TooLong(0xffff_ffff)));
+    assert_eq!(
+        decode::<MediaEvent>(&mut endless),
+        Err(WireError::TooLong(0xffff_ffff))
+    );
     let mut empty = BytesMut::from(&[0, 0, 0, 0][..]);
-    assert_eq!(decode(&mut empty), Err(WireError::Malformed));
+    assert_eq!(decode::<MediaEvent>(&mut empty), Err(WireError::Malformed));
     let frame = MediaFrame {
         track: 1,
         codec: Codec::Vp8,

@@ -6,8 +6,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use super::BOOT_ID_VARIABLE;
 use serde::Serialize;
-use tapedeck_pipelines::process::BOOT_ID_VARIABLE;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 

@@ -1,0 +1,80 @@
+//! Keeps one browser running for as long as somebody wants a tab.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::{Mutex, watch};
+
+use crate::job::BrowserSettings;
+
+use super::chromium::{Browser, BrowserError};
+use super::listening::happened;
+
+/// The browser that all tabs share, started when it is needed.
+pub struct Keeper {
+    settings: BrowserSettings,
+    current: Mutex<Current>,
+    sandbox: AtomicBool,
+}
+
+#[derive(Default)]
+struct Current {
+    browser: Option<Arc<Browser>>,
+    /// True when nothing is left of the browser; one for each that may still be there.
+    endings: Vec<watch::Receiver<bool>>,
+}
+
+impl Keeper {
+    pub fn new(settings: BrowserSettings) -> Self {
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            log::warn!("Chromium's sandbox does not work for root: it runs without");
+        }
+        Self {
+            settings,
+            current: Mutex::default(),
+            sandbox: AtomicBool::new(!is_root),
+        }
+    }
+
+    /// The running browser, or a new one if it has gone.
+    ///
+    /// # Errors
+    /// None can be started.
+    pub async fn browser(&self) -> Result<Arc<Browser>, BrowserError> {
+        let current = &mut *self.current.lock().await;
+        if let Some(browser) = current
+            .browser
+            .as_ref()
+            .filter(|browser| !browser.is_gone())
+        {
+            return Ok(Arc::clone(browser));
+        }
+        current.browser = None;
+        current.endings.retain(|ended| !*ended.borrow());
+        let sandbox = self.sandbox.load(Ordering::Relaxed);
+        let mut started = Browser::start(&self.settings, sandbox, &mut current.endings).await;
+        if sandbox && matches!(started, Err(BrowserError::EndedAtOnce)) {
+            started = Browser::start(&self.settings, false, &mut current.endings).await;
+            if started.is_ok() {
+                log::warn!(
+                    "Chromium's sandbox does not work here (it needs user namespaces, or the \
+                     package chromium-sandbox): it runs without"
+                );
+                self.sandbox.store(false, Ordering::Relaxed);
+            }
+        }
+        let browser = Arc::new(started?);
+        current.browser = Some(Arc::clone(&browser));
+        Ok(browser)
+    }
+
+    /// Ends the browser, with all that it left.
+    pub async fn close(&self) {
+        let mut current = self.current.lock().await;
+        current.browser = None;
+        for mut ended in std::mem::take(&mut current.endings) {
+            happened(&mut ended).await;
+        }
+    }
+}
