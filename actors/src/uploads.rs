@@ -15,6 +15,9 @@ pub struct UploadTrouble {
     pub error: String,
     /// When that was, Unix ms.
     pub failed_at_ms: i64,
+    /// When it is tried again by itself, Unix ms: also by the next server.
+    #[serde(default)]
+    pub next_try_ms: Option<i64>,
 }
 
 /// A recording on its way into its store.

@@ -274,7 +274,7 @@ impl RecordingSession {
             name: manifest.name.clone(),
             room_name: manifest.room_name.clone(),
             source: manifest.source.clone(),
-            attempts: manifest.upload.as_ref().map_or(0, |known| known.attempts),
+            trouble: manifest.upload.clone(),
             files,
         };
         let trouble = context.address().recipient::<UploadTrouble>();

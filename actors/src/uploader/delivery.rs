@@ -58,9 +58,14 @@ impl Round {
             longest: self.settings.longest_pause,
         };
         let mut stored = Vec::new();
-        let (mut tries, mut damaged) = (0, 0);
+        let (mut tries, mut damaged) = (self.entry.upload.standing().attempts, 0);
+        if let Some(pause) = self.pause_of_earlier_try()
+            && self.wait(pause, &stored).await
+        {
+            return Delivery::Cancelled;
+        }
         while self.trouble.connected() {
-            tries += 1;
+            tries = tries.saturating_add(1);
             let Some(outcome) = self.try_once(&mut stored, &mut damaged).await else {
                 return Delivery::Cancelled;
             };
@@ -83,6 +88,22 @@ impl Round {
             }
         }
         Delivery::Abandoned
+    }
+
+    /// What is left of the pause that an earlier server began; it is told in the table. A blocked upload
+    /// is tried at once: to start a server with other settings is how somebody mends it.
+    fn pause_of_earlier_try(&self) -> Option<Duration> {
+        let upload = &self.entry.upload;
+        let earlier = upload.order().trouble.as_ref().filter(|it| !it.blocked)?;
+        let left = earlier.next_try_ms?.saturating_sub(now_ms());
+        let left = Duration::from_millis(u64::try_from(left).ok()?);
+        // The clock may have been set back, and the ceiling lowered.
+        let pause = left.min(self.settings.longest_pause);
+        upload.stands(|now| {
+            now.state = UploadState::Waiting;
+            now.next_try_ms = Some(after(pause));
+        });
+        Some(pause)
     }
 
     /// One try, when it is its turn; none when it was called off meanwhile.
@@ -142,13 +163,12 @@ impl Round {
 
     /// Tells a failure in the log, in the table and to the session.
     async fn tell(&self, error: &StoreError, blocked: bool, pause: Duration) {
-        let now = now_ms();
+        let next_try_ms = Some(after(pause));
         let upload = &self.entry.upload;
         upload.stands(|standing| {
             standing.attempts += 1;
             standing.last_error = Some(error.to_string());
-            standing.next_try_ms =
-                Some(now + i64::try_from(pause.as_millis()).unwrap_or(i64::MAX / 2));
+            standing.next_try_ms = next_try_ms;
             standing.state = match blocked {
                 true => UploadState::Blocked,
                 false => UploadState::Waiting,
@@ -168,7 +188,8 @@ impl Round {
             attempts,
             blocked,
             error: error.to_string(),
-            failed_at_ms: now,
+            failed_at_ms: now_ms(),
+            next_try_ms,
         };
         // A session that is gone is noticed before the next try.
         let _ = self.trouble.send(trouble).await;
@@ -191,6 +212,11 @@ impl Round {
         }
         Ok(())
     }
+}
+
+/// When a pause that begins now is over, Unix ms.
+fn after(pause: Duration) -> i64 {
+    now_ms().saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Stores the files that are not in `stored` yet, in their order.

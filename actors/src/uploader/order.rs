@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use tapedeck_storage::RecordingMetadata;
 
+use crate::UploadTrouble;
+
 /// A file and what its store is told of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FileToStore {
@@ -19,8 +21,8 @@ pub struct Order {
     pub room_name: String,
     /// As [`Manifest::source`](crate::Manifest::source): it decides on the store.
     pub source: String,
-    /// Tries before this order, of this server or an earlier one.
-    pub attempts: u32,
+    /// What tries before this order came to, of this server or an earlier one.
+    pub trouble: Option<UploadTrouble>,
     /// In the order of delivery: the main file last.
     pub files: Vec<FileToStore>,
 }

@@ -82,8 +82,8 @@ impl UploadTable {
             since_ms: now_ms(),
             standing: Mutex::new(Standing {
                 state: UploadState::Queued,
-                attempts: order.attempts,
-                last_error: None,
+                attempts: order.trouble.as_ref().map_or(0, |known| known.attempts),
+                last_error: order.trouble.as_ref().map(|known| known.error.clone()),
                 next_try_ms: None,
             }),
             order,

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::*;
+use crate::clock::now_ms;
 use crate::common::wait_until;
 use crate::{RetryError, UploadSettings, UploadState, UploadTrouble};
 
@@ -266,7 +267,7 @@ fn order(folder: &Path, number: usize, names: &[&str]) -> Order {
         name: main,
         room_name: "room".into(),
         source: "livekit".into(),
-        attempts: 0,
+        trouble: None,
     }
 }
 
@@ -390,6 +391,51 @@ async fn a_blocked_upload_says_so_and_goes_on_when_asked_or_when_the_store_answe
     for delivery in both.await.unwrap() {
         assert!(matches!(delivery.unwrap(), Delivery::Stored(_)));
     }
+}
+
+#[actix_rt::test]
+async fn the_next_server_knows_when_to_try_again_and_why() {
+    let trouble = |blocked| UploadTrouble {
+        attempts: 7,
+        blocked,
+        error: "it was away".into(),
+        failed_at_ms: now_ms(),
+        next_try_ms: Some(now_ms() + 600_000),
+    };
+    let world = World::new(PATIENT);
+    let waiting = Order {
+        trouble: Some(trouble(false)),
+        ..order(world.folder.path(), 1, &[".mp4"])
+    };
+    let next_try = waiting.trouble.clone().unwrap().next_try_ms.unwrap();
+    let delivery = actix::spawn(world.deliver(waiting));
+    world.stands("EG_1", UploadState::Waiting).await;
+    let told = world.table.page(None, 1).uploads.remove(0);
+    assert_eq!(
+        (told.attempts, told.last_error.as_deref()),
+        (7, Some("it was away"))
+    );
+    assert!((told.next_try_ms.unwrap() - next_try).abs() < 1_000);
+    assert_eq!(world.store.puts.load(Ordering::SeqCst), 0);
+
+    // What was blocked may be mended by that server, and its success is a sign for the others.
+    let blocked = Order {
+        trouble: Some(trouble(true)),
+        ..order(world.folder.path(), 2, &[".mp4"])
+    };
+    let stored = world.deliver(blocked).await.unwrap();
+    assert!(matches!(stored, Delivery::Stored(_)), "{stored:?}");
+    let stored = delivery.await.unwrap().unwrap();
+    assert!(matches!(stored, Delivery::Stored(_)), "{stored:?}");
+
+    // A ceiling that was lowered counts from the start.
+    let hasty = World::new(AT_ONCE);
+    let waiting = Order {
+        trouble: Some(trouble(false)),
+        ..order(hasty.folder.path(), 1, &[".mp4"])
+    };
+    let stored = hasty.deliver(waiting).await.unwrap();
+    assert!(matches!(stored, Delivery::Stored(_)), "{stored:?}");
 }
 
 #[actix_rt::test]

@@ -57,6 +57,8 @@ impl Machine {
             return Vec::new();
         }
         self.manifest.name = naming::next_name(&self.manifest.name);
+        // The store answers.
+        self.manifest.upload = None;
         let mut actions = vec![self.save()];
         actions.extend(self.upload());
         actions

@@ -80,6 +80,7 @@ fn render(state: RenderState, position_ms: u64) -> Event {
 fn trouble(blocked: bool) -> UploadTrouble {
     UploadTrouble {
         attempts: 3,
+        next_try_ms: Some(2_000),
         blocked,
         error: "the bucket is not there".into(),
         failed_at_ms: 40_000,
