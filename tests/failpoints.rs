@@ -45,6 +45,12 @@ const TIMES: &[(&str, &[u32])] = &[
     ("finalise.synced", &[1]),
     ("finalise.renamed", &[1]),
     ("finalise.done", &[1]),
+    // Of files that go to a bucket in parts: see the tests of `storage`.
+    ("parts.begun", &[]),
+    ("parts.noted", &[]),
+    ("parts.sent", &[]),
+    ("parts.complete", &[]),
+    ("parts.joined", &[]),
     ("upload.copied", &[1]),
     ("upload.synced", &[1]),
     ("upload.described", &[1]),

@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use harness::livekit::Livekit;
-use harness::tapedeck::Tapedeck;
+use harness::publisher::{PublisherOptions, whip};
+use harness::tapedeck::{Recording, Tapedeck};
 use harness::wait;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use storage_testing::faults::{Fault, FaultProxy, Rule};
 use storage_testing::versitygw::Server;
 
 #[tokio::test]
@@ -182,5 +185,210 @@ async fn a_blocked_recording_is_served_from_here_and_goes_on_or_goes() {
         assert!(said.contains(&format!("{looked}: ")), "{said}");
     }
     assert!(!said.contains(&settings.secret_key) && !tapedeck.log().contains(&settings.secret_key));
+    tapedeck.assert_nothing_left().await;
+}
+
+/// A server for rooms of its own whose recordings go to `bucket` by way of `endpoint`.
+async fn alone(bucket: &Server, endpoint: &str, variables: &[(&str, &str)]) -> Tapedeck {
+    let settings = bucket.settings();
+    let mut all = vec![
+        ("S3_ENDPOINT", endpoint),
+        ("S3_ACCESS_KEY", settings.access_key.as_str()),
+        ("S3_SECRET_KEY", &settings.secret_key),
+        ("AWS_REGION", &settings.region),
+        ("S3_BUCKET", &settings.bucket),
+        ("TAPEDECK_RECORDING_STOP_TIMEOUT_S", "1"),
+    ];
+    all.extend(variables);
+    Tapedeck::start_alone(&all).await
+}
+
+/// Records a little and stops; where the recording goes then is up to the store.
+async fn record(tapedeck: &Tapedeck, room: &str) -> Recording {
+    let _publisher = whip::publish(tapedeck, room, PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording(room).await;
+    tapedeck.wait_until(&started, 1.5).await;
+    let stop = json!({ "roomName": room });
+    let stopped = tapedeck.post("/recordings/stop", stop).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.body);
+    started
+}
+
+/// Waits until the upload of a recording is in this state.
+async fn upload_in(tapedeck: &Tapedeck, id: &str, state: &str) -> Value {
+    wait::until(state, Duration::from_secs(60), || async {
+        let page = tapedeck.get("/v1/uploads").await.body;
+        let uploads = page["uploads"].as_array()?.clone();
+        uploads
+            .into_iter()
+            .find(|it| it["id"] == id && it["state"] == state)
+    })
+    .await
+}
+
+/// What is below the path of recordings, metadata as `.metadata/NAME`.
+fn objects(bucket: &Server) -> Vec<String> {
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(bucket.bucket().join("recordings").join(folder));
+        let entries = entries.into_iter().flatten().flatten();
+        let files = entries.filter(|entry| entry.path().is_file());
+        let names = files.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.collect::<Vec<_>>()
+    };
+    let described = names(".metadata").into_iter();
+    let mut all = names("");
+    all.extend(described.map(|name| format!(".metadata/{name}")));
+    all
+}
+
+#[tokio::test]
+async fn wrong_keys_block_until_either_side_has_the_right_ones() {
+    let bucket = Server::start().await;
+    let endpoint = bucket.settings().endpoint;
+    let wrong = "not-the-secret-of-the-store";
+    let patient = [("TAPEDECK_STORAGE_RETRY_MAX_S", "3600")];
+    let mut tapedeck = alone(&bucket, &endpoint, &patient).await;
+    tapedeck.kill();
+    tapedeck.set("S3_SECRET_KEY", wrong);
+    tapedeck.run().await;
+    let first = record(&tapedeck, "first").await;
+    let blocked = upload_in(&tapedeck, &first.id, "blocked").await;
+    let cause = blocked["lastError"].as_str().unwrap_or_default();
+    assert!(cause.contains("S3_SECRET_KEY"), "the way out: {blocked}");
+    assert_eq!(blocked["attempts"], 1, "{blocked}");
+
+    // A restart alone mends nothing, and forgets neither the cause nor what was tried.
+    tapedeck.kill();
+    tapedeck.run().await;
+    let again = wait::until("another try", Duration::from_secs(30), || async {
+        let upload = upload_in(&tapedeck, &first.id, "blocked").await;
+        (upload["attempts"] == 2).then_some(upload)
+    })
+    .await;
+    assert_eq!(again["lastError"], blocked["lastError"]);
+    assert!(objects(&bucket).is_empty());
+
+    // The right ones here: nobody needs to ask for a try, though the next is an hour away.
+    tapedeck.kill();
+    tapedeck.set("S3_SECRET_KEY", &bucket.settings().secret_key);
+    tapedeck.run().await;
+    let ended = tapedeck.wait_for_end(&first.id).await;
+    assert_eq!(ended["state"], "complete", "{ended}");
+    assert_eq!(ended["error"], Value::Null, "{ended}");
+
+    // The right ones there.
+    let bucket = bucket.with_secret(Some(wrong)).await;
+    tapedeck.kill();
+    tapedeck.set("TAPEDECK_STORAGE_RETRY_MAX_S", "1");
+    tapedeck.run().await;
+    let second = record(&tapedeck, "second").await;
+    upload_in(&tapedeck, &second.id, "blocked").await;
+    let bucket = bucket.with_secret(None).await;
+    let ended = tapedeck.wait_for_end(&second.id).await;
+    assert_eq!(ended["state"], "complete", "{ended}");
+    assert_eq!(objects(&bucket).len(), 4, "{:?}", objects(&bucket));
+    for secret in [wrong, &bucket.settings().secret_key] {
+        assert!(!tapedeck.log().contains(secret) && !ended.to_string().contains(secret));
+    }
+    tapedeck.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_recording_that_is_deleted_in_mid_transfer_leaves_nothing_in_the_bucket() {
+    let bucket = Server::start().await;
+    let proxy = FaultProxy::start(&bucket.settings().endpoint);
+    let away = Rule::always(
+        &["GET", "HEAD", "PUT", "POST"],
+        Fault::Answer(503, "SlowDown"),
+    );
+    proxy.spoil(away);
+    let mut tapedeck = alone(&bucket, &proxy.endpoint(), &[]).await;
+    let recording = record(&tapedeck, "studio").await;
+    upload_in(&tapedeck, &recording.id, "waiting").await;
+    tapedeck.kill();
+    grow(&tapedeck, &recording.id, 60 << 20);
+    proxy.heal();
+    // The first parts go through, then it takes its time.
+    let slow = Fault::Delay(Duration::from_secs(3));
+    proxy.spoil(Rule::always(&["PUT"], slow).to("partNumber").after(3));
+    tapedeck.run().await;
+    let half_way = wait::until("some parts", Duration::from_secs(60), || async {
+        let upload = upload_in(&tapedeck, &recording.id, "uploading").await;
+        (upload["sentBytes"].as_u64()? > 0).then_some(upload)
+    })
+    .await;
+    assert!(half_way["sentBytes"].as_u64() < half_way["totalBytes"].as_u64());
+    assert_eq!(bucket.unfinished_uploads(), 1);
+
+    let path = format!("/recordings/{}", recording.name);
+    let deleted = tapedeck.send(tapedeck.request(Method::DELETE, &path)).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    // What was on its way arrives at nothing.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(bucket.unfinished_uploads(), 0);
+    assert_eq!(objects(&bucket), [""; 0]);
+    assert!(tapedeck.listed(&recording.id).await.is_none());
+    assert_eq!(tapedeck.get("/v1/uploads").await.body["uploads"], json!([]));
+    assert!(!tapedeck.work(&recording.id).exists());
+    let again = tapedeck.send(tapedeck.request(Method::DELETE, &path)).await;
+    assert_eq!(again.status, 404, "{}", again.body);
+    tapedeck.assert_nothing_left().await;
+}
+
+/// Makes the rendered file of a recording larger, as if it was longer; the server must not run.
+fn grow(tapedeck: &Tapedeck, id: &str, bytes: usize) {
+    let work = tapedeck.work(id);
+    let output = work.join("output.mp4");
+    let mut content = std::fs::read(&output).expect("a rendered file");
+    content.resize(bytes, 7);
+    let path = work.join("manifest.json");
+    let manifest = std::fs::read(&path).expect("a manifest");
+    let mut manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let sha256: String = Sha256::digest(&content)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    manifest["file"]["size_bytes"] = json!(bytes);
+    manifest["file"]["sha256"] = json!(sha256);
+    std::fs::write(&output, content).expect("there is room");
+    std::fs::write(&path, manifest.to_string()).expect("there is room");
+}
+
+#[tokio::test]
+async fn kept_files_and_logs_serve_while_the_bucket_is_away() {
+    let bucket = Server::start().await;
+    let endpoint = bucket.settings().endpoint;
+    let keep = [
+        ("TAPEDECK_DATA_KEEP_FILES", "1h"),
+        ("TAPEDECK_DATA_KEEP_LOGS", "forever"),
+    ];
+    let tapedeck = alone(&bucket, &endpoint, &keep).await;
+    let recording = record(&tapedeck, "studio").await;
+    let ended = tapedeck.wait_for_end(&recording.id).await;
+    assert_eq!(ended["state"], "complete", "{ended}");
+    let stored = bucket.bucket().join("recordings").join(&recording.name);
+    let stored = std::fs::read(stored).expect("an object");
+    let bucket = bucket.stopped();
+    let path = format!("/recordings/{}", recording.name);
+    let played = tapedeck.request(Method::GET, &path);
+    let played = played.header("range", "bytes=100-199").send().await;
+    let played = played.expect("an answer");
+    assert_eq!(played.status(), StatusCode::PARTIAL_CONTENT);
+    assert_eq!(played.bytes().await.expect("bytes")[..], stored[100..200]);
+    let inspected = tapedeck.command(&["inspect", &recording.id]).output();
+    let inspected = inspected.expect("it runs");
+    assert!(inspected.status.success(), "{inspected:?}");
+    let work = tapedeck.work(&recording.id);
+    assert!(work.join("log").is_dir() && work.join("output.mp4").is_file());
+
+    let bucket = bucket.restarted().await;
+    let checked = tapedeck.command(&["check"]).output().expect("it runs");
+    assert!(checked.status.success(), "{checked:?}");
+    std::fs::write(work.join("output.mp4"), &stored[1..]).expect("damaged");
+    let checked = tapedeck.command(&["check"]).output().expect("it runs");
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    let deleted = tapedeck.send(tapedeck.request(Method::DELETE, &path)).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.body);
+    assert!(!work.exists() && objects(&bucket).is_empty());
     tapedeck.assert_nothing_left().await;
 }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use harness::clients::{Browser, Tab};
 use harness::content;
 use harness::findings::{Findings, grid};
+use harness::publisher::{PublisherOptions, whip};
 use harness::tapedeck::Tapedeck;
 use serde_json::json;
+use storage_testing::versitygw::Server;
 
 const KEY: &str = "operator-key-of-the-test";
 /// How long a page may take for what is done at once on an idle machine.
@@ -234,6 +236,61 @@ async fn first_page_starts_stops_plays_and_deletes_with_a_key() {
 /// What the browser says of a page that is wrong; refused requests are none.
 fn is_fault(line: &str) -> bool {
     line.starts_with("exception") || line.contains("Content Security Policy")
+}
+
+#[tokio::test]
+async fn first_page_tells_of_an_upload_in_trouble_and_tries_it_again() {
+    let bucket = Server::start().await;
+    let settings = bucket.settings();
+    let tapedeck = server(&[
+        ("S3_ENDPOINT", settings.endpoint.as_str()),
+        ("S3_ACCESS_KEY", &settings.access_key),
+        ("S3_SECRET_KEY", &settings.secret_key),
+        ("S3_BUCKET", &settings.bucket),
+        ("TAPEDECK_STORAGE_RETRY_MAX_S", "3600"),
+        ("TAPEDECK_RECORDING_STOP_TIMEOUT_S", "1"),
+    ])
+    .await;
+    let away = bucket.bucket().with_file_name("not-a-bucket.away");
+    std::fs::rename(bucket.bucket(), &away).expect("the bucket is a folder");
+    let _publisher = whip::publish(&tapedeck, "studio", PublisherOptions::new(0)).await;
+    let started = tapedeck.start_recording("studio").await;
+    let browser = Browser::start(&[]);
+    let page = first_page(&browser, &tapedeck).await;
+    page.wait_for_text("#rooms", "Recording, 0:", SOON).await;
+    assert_eq!(
+        page.text("#on-their-way").await,
+        "",
+        "there is none to be seen"
+    );
+    tapedeck
+        .post("/recordings/stop", json!({ "roomName": "studio" }))
+        .await;
+    for told in [
+        "Blocked",
+        "1 try failed",
+        "Next try in ",
+        "S3_BUCKET",
+        &started.name,
+    ] {
+        page.wait_for_text("#uploads", told, SOON).await;
+    }
+    // In vain at first.
+    page.click("Try now").await;
+    page.wait_for_text("#uploads", "2 tries failed", SOON).await;
+    std::fs::rename(&away, bucket.bucket()).expect("the bucket is back");
+    page.click("Try now").await;
+    page.until("document.getElementById('on-their-way').hidden", SOON)
+        .await;
+    let ended = tapedeck.wait_for_end(&started.id).await;
+    assert_eq!(ended["state"], "complete", "{ended}");
+    page.wait_for_text("#recordings", "Play", SOON).await;
+    let faults: Vec<String> = browser
+        .log()
+        .into_iter()
+        .filter(|line| is_fault(line))
+        .collect();
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[tokio::test]

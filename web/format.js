@@ -38,6 +38,11 @@ export function moment(milliseconds) {
   return new Intl.DateTimeFormat(undefined, format).format(milliseconds);
 }
 
+/** A number of things: 1 try, 2 tries. */
+export function count(number, one, several) {
+  return `${number} ${number === 1 ? one : several}`;
+}
+
 /** One, two and three. */
 export function listing(words) {
   if (words.length < 2) return words.join("");

@@ -1,4 +1,4 @@
-// The first page: rooms, what is recorded, what was recorded.
+// The first page: rooms, what is recorded, what is being stored, what was recorded.
 //
 // ?room= fills in the room to be recorded.
 
@@ -6,6 +6,7 @@ import { ApiError, get, key, post } from "./api.js";
 import { byId, element, keyForm, say, show } from "./elements.js";
 import { isLive, joined, showRooms, tickRooms } from "./rooms.js";
 import { normal, showRecordings } from "./recordings.js";
+import { showUploads, tickUploads, worthShowing } from "./uploads.js";
 
 /** Time from one look at the server to the next, ms. */
 const PERIOD = 2_000;
@@ -53,10 +54,11 @@ async function look() {
   if (!info) await learn();
   const closed = info?.operators === "closed";
   const operators = (path) => (closed ? Promise.resolve({ error: CLOSED }) : part(get(path)));
-  const [rooms, status, all] = await Promise.all([
+  const [rooms, status, all, uploads] = await Promise.all([
     operators("/v1/rooms"),
     operators("/status"),
     operators(`/v1/recordings?limit=${limit}`),
+    operators(`/v1/uploads?limit=${PAGE}`),
   ]);
   // Who may not see everything may see what is finished.
   const finished = all.error && all.error.status !== 0 ? await part(get("/recordings")) : all;
@@ -67,6 +69,12 @@ async function look() {
     show(byId("no-rooms"), joint.length === 0);
     const live = joint.filter((room) => room.recording).length;
     document.title = live > 0 ? `● ${live} recording · Tapedeck` : "Tapedeck";
+  }
+  if (!uploads.error) {
+    const shown = worthShowing(uploads.value.uploads);
+    showUploads(byId("uploads"), shown, refresh);
+    show(byId("more-uploads"), shown.length > 0 && Boolean(uploads.value.nextCursor));
+    show(byId("on-their-way"), shown.length > 0);
   }
   if (!finished.error) {
     const recordings = finished.value.recordings.map(normal).filter((one) => !isLive(one));
@@ -150,5 +158,8 @@ byId("more").addEventListener("click", () => {
 });
 document.addEventListener("visibilitychange", () => document.hidden || refresh());
 setInterval(() => document.hidden || looking || locked || refresh(), PERIOD);
-setInterval(() => tickRooms(byId("rooms")), 500);
+setInterval(() => {
+  tickRooms(byId("rooms"));
+  tickUploads(byId("uploads"));
+}, 500);
 refresh();

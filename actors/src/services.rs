@@ -9,7 +9,7 @@ use crate::folder::DataFolder;
 use crate::retention::Retention;
 use crate::sources::Sources;
 use crate::state::StoreActor;
-use crate::supervision::Keeper;
+use crate::supervision::{Keeper, OwnThread};
 use crate::uploader::{UploadTable, UploaderActor};
 
 /// Settings, folder and the actors that sessions share.
@@ -20,6 +20,8 @@ pub struct Services {
     pub sources: Sources,
     pub states: Keeper<StoreActor>,
     pub uploader: Keeper<UploaderActor>,
+    /// Where the uploader is: what it sends is digested and signed.
+    pub _uploads_thread: OwnThread,
     /// Uploads under way.
     pub uploads: Arc<UploadTable>,
     /// Where finished recordings are kept.

@@ -60,6 +60,26 @@ impl<A: Actor<Context = Context<A>> + Send> Keeper<A> {
     }
 }
 
+/// A thread of its own for actors whose work would let others wait; it ends when this is dropped.
+pub struct OwnThread(Arbiter);
+
+impl OwnThread {
+    pub fn start() -> Self {
+        Self(Arbiter::new())
+    }
+
+    /// Where to start actors.
+    pub fn handle(&self) -> ArbiterHandle {
+        self.0.handle()
+    }
+}
+
+impl Drop for OwnThread {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 fn start_on<A: Actor<Context = Context<A>> + Send>(arbiter: &ArbiterHandle, actor: A) -> Addr<A> {
     A::start_in_arbiter(arbiter, move |_| actor)
 }

@@ -266,3 +266,13 @@ async fn no_secret_reaches_the_disk() {
     fixture.stop("room").await;
     fixture.no_process_left().await;
 }
+
+#[actix_rt::test]
+async fn what_is_digested_and_signed_for_a_store_lets_no_session_wait() {
+    let fixture = Fixture::new().await;
+    fixture.start("room").await;
+    fixture.stop("room").await;
+    let here = std::thread::current().id();
+    let there = fixture.store.thread.lock().unwrap().expect("it was stored");
+    assert_ne!(there, here);
+}

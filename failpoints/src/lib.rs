@@ -90,8 +90,28 @@ pub const NAMES: &[(&str, &str)] = &[
         "the finished file is on the disk, the fragments are still there",
     ),
     (
+        "parts.begun",
+        "an upload in parts is begun at the store, its name there is not on the disk",
+    ),
+    (
+        "parts.noted",
+        "the name of an upload in parts is on the disk, nothing is sent",
+    ),
+    (
+        "parts.sent",
+        "a part is in the store, the disk does not know",
+    ),
+    (
+        "parts.complete",
+        "all parts are in the store, it was not told to make a file of them",
+    ),
+    (
+        "parts.joined",
+        "the parts are a file in the store, which is not verified",
+    ),
+    (
         "upload.copied",
-        "the file is in the store under another name, not synced",
+        "the file is in the store: on disk under another name and not synced, in a bucket verified",
     ),
     (
         "upload.synced",

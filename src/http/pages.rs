@@ -44,6 +44,7 @@ const FILES: &[File] = &files![
     "testcard-picture.js",
     "testcard-worker.js",
     "testcard.js",
+    "uploads.js",
     "whip.js",
 ];
 

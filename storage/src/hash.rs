@@ -6,6 +6,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _};
 use sha2::{Digest, Sha256};
 
 /// Bytes read at once.
@@ -24,6 +26,39 @@ pub fn of_file(path: &Path) -> io::Result<(u64, String)> {
     let mut hasher = Sha256::new();
     let size = read_all(path, |chunk| hasher.update(chunk))?;
     Ok((size, hex(&hasher.finalize())))
+}
+
+/// SHA-256 of what comes, lower-case hexadecimal.
+///
+/// # Errors
+/// That of what comes.
+pub async fn of_stream<E>(
+    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<String, E> {
+    let mut hasher = Sha256::new();
+    while let Some(chunk) = chunks.try_next().await? {
+        hasher.update(&chunk);
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Size and checksums of a file that is to be stored.
+pub trait Content {
+    /// Bytes.
+    fn size(&self) -> u64;
+
+    /// Lower-case hexadecimal.
+    fn sha256(&self) -> String;
+}
+
+impl Content for PartedDigest {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn sha256(&self) -> String {
+        self.hex()
+    }
 }
 
 /// What a file has to be at a store that it went to in parts.

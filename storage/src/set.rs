@@ -6,14 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::BoxStream;
-use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
-use crate::hash::hex;
-use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject};
+use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject, hash};
 
 /// How long a store may take to list its recordings.
 const LIST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -172,12 +169,7 @@ impl Stores {
     /// # Errors
     /// No store has it, or the one that has it fails.
     pub async fn digest(&self, name: &str, size: u64) -> Result<String, StoreError> {
-        let mut bytes = self.read(name, 0..size).await?;
-        let mut hasher = Sha256::new();
-        while let Some(chunk) = bytes.try_next().await? {
-            hasher.update(&chunk);
-        }
-        Ok(hex(&hasher.finalize()))
+        hash::of_stream(self.read(name, 0..size).await?).await
     }
 
     /// An address at which anybody can fetch the object for so long, where its store can give one.

@@ -27,7 +27,7 @@ use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
 use crate::services::Services;
 use crate::sources::Sources;
 use crate::state::{self, StoreActor};
-use crate::supervision::Keeper;
+use crate::supervision::{Keeper, OwnThread};
 use crate::upkeep::Upkeep;
 use crate::uploader::{UploadTable, UploaderActor};
 use crate::usage::UsageSampler;
@@ -91,7 +91,8 @@ impl Recorder {
         });
         let uploads = Arc::<UploadTable>::default();
         let (targets, under_way, how) = (stores.clone(), uploads.clone(), settings.uploads);
-        let uploader = Keeper::start("uploader", arbiter.clone(), move || {
+        let uploads_thread = OwnThread::start();
+        let uploader = Keeper::start("uploader", uploads_thread.handle(), move || {
             UploaderActor::new(targets.clone(), how, under_way.clone())
         });
         let table = Arc::new(Mutex::new(Table::default()));
@@ -108,6 +109,7 @@ impl Recorder {
             folder,
             states,
             uploader,
+            _uploads_thread: uploads_thread,
             uploads,
             stores,
             retention,

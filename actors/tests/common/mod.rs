@@ -7,6 +7,7 @@ mod server;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -201,6 +202,8 @@ pub struct FailingStore {
     pub disk: DiskStore,
     pub failures: AtomicU32,
     pub puts: AtomicU32,
+    /// Where the last put was worked on.
+    pub thread: Mutex<Option<ThreadId>>,
 }
 
 impl FailingStore {
@@ -209,6 +212,7 @@ impl FailingStore {
             disk: DiskStore::open(folder).unwrap(),
             failures: failures.into(),
             puts: 0.into(),
+            thread: Mutex::default(),
         }
     }
 }
@@ -226,6 +230,7 @@ impl RecordingStore for FailingStore {
         progress: &UploadProgress,
     ) -> Result<Stored, StoreError> {
         self.puts.fetch_add(1, Ordering::SeqCst);
+        *self.thread.lock().unwrap() = Some(std::thread::current().id());
         let take_one = |left: u32| left.checked_sub(1);
         if self
             .failures

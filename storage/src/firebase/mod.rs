@@ -35,9 +35,9 @@ use self::documents::{Document, Documents};
 use self::objects::{Object, Objects};
 use self::upload::{File, Protocol, Uploads};
 use crate::catalogue::Catalogue;
-use crate::hash;
-use crate::layout::{METADATA_FOLDER, check_content, check_name, content_type, metadata_name};
-use crate::work::{blocking, failed};
+use crate::hash::{self, Content};
+use crate::layout::{METADATA_FOLDER, check_name, content_type, metadata_name};
+use crate::work::{blocking, examined, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
 };
@@ -92,6 +92,16 @@ impl Digests {
     }
 }
 
+impl Content for Digests {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn sha256(&self) -> String {
+        self.sha256.clone()
+    }
+}
+
 impl FirebaseStore {
     /// The key of a recording; a name that cannot be one is not in the store.
     fn key(&self, name: &str) -> Result<String, StoreError> {
@@ -134,12 +144,7 @@ impl FirebaseStore {
 
     /// SHA-256 of what is stored, lower-case hexadecimal.
     async fn hash_of(&self, name: &str, size: u64) -> Result<String, StoreError> {
-        let mut bytes = self.read(name, 0..size).await?;
-        let mut hasher = Sha256::new();
-        while let Some(chunk) = bytes.try_next().await? {
-            hasher.update(&chunk);
-        }
-        Ok(hash::hex(&hasher.finalize()))
+        hash::of_stream(self.read(name, 0..size).await?).await
     }
 
     /// Sends what is not there, and sees that it arrived.
@@ -377,12 +382,7 @@ impl RecordingStore for FirebaseStore {
         progress: &UploadProgress,
     ) -> Result<Stored, StoreError> {
         let name = metadata.name.as_str();
-        check_name(name).map_err(|detail| failed("take", name, detail))?;
-        let source = path.to_path_buf();
-        let digests = blocking(name, move || Digests::of_file(&source))
-            .await?
-            .map_err(|error| failed("read", name, error))?;
-        check_content(&(digests.size, digests.sha256.clone()), metadata)?;
+        let digests = examined(path, metadata, Digests::of_file).await?;
         self.deliver(path, name, &digests, progress).await?;
         tapedeck_failpoints::reached("upload.copied");
         self.describe(metadata).await?;

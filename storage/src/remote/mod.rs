@@ -25,10 +25,11 @@ use object_store::signer::Signer;
 use object_store::{
     Attribute, Attributes, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
 };
-use sha2::{Digest, Sha256};
 
 pub use self::azure::{Azure, AzureSettings, open_azure};
 pub use self::s3::{S3, S3Settings, open_s3};
+
+use tapedeck_failpoints::reached;
 
 use self::backend::{Backend, Checksum, Listed};
 use self::errors::Place;
@@ -37,10 +38,9 @@ use self::upload::{Outcome, Upload};
 use crate::catalogue::Catalogue;
 use crate::hash::{self, PartedDigest};
 use crate::layout::{
-    METADATA_FOLDER, check_content, check_name, content_type, from_name, metadata_name,
-    stored_object,
+    METADATA_FOLDER, check_name, content_type, from_name, metadata_name, stored_object,
 };
-use crate::work::{blocking, failed};
+use crate::work::{examined, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
 };
@@ -222,12 +222,7 @@ impl<B: Backend> RemoteStore<B> {
 
     /// SHA-256 of what is stored, lower-case hexadecimal.
     async fn hash_of(&self, name: &str, size: u64) -> Result<String, StoreError> {
-        let mut bytes = self.read(name, 0..size).await?;
-        let mut hasher = Sha256::new();
-        while let Some(chunk) = bytes.try_next().await? {
-            hasher.update(&chunk);
-        }
-        Ok(hash::hex(&hasher.finalize()))
+        hash::of_stream(self.read(name, 0..size).await?).await
     }
 
     async fn describe(&self, metadata: &RecordingMetadata) -> Result<(), StoreError> {
@@ -329,23 +324,12 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
         progress: &UploadProgress,
     ) -> Result<Stored, StoreError> {
         let name = metadata.name.clone();
-        check_name(&name).map_err(|detail| failed("take", &name, detail))?;
-        let location = self.location(&name)?;
-        let source = path.to_path_buf();
         let part_bytes = Progress::part_bytes(metadata.size);
-        let file = blocking(&name, move || PartedDigest::of_file(&source, part_bytes))
-            .await?
-            .map_err(|error| failed("read", &name, error))?;
-        let sha256 = file.hex();
-        check_content(&(file.size, sha256.clone()), metadata)?;
+        let digest = move |source: &Path| PartedDigest::of_file(source, part_bytes);
+        let file = examined(path, metadata, digest).await?;
+        let (location, sha256) = (self.location(&name)?, file.hex());
         match self.compare(&name, &location, &file).await? {
-            There::TheFile => {
-                // It is there: what an earlier try left besides must not undo that.
-                if let Err(error) = self.give_up(path, &name).await {
-                    log::warn!("what an earlier upload of {name} left is still there: {error}");
-                }
-                upload::forget(path, &name).await?;
-            }
+            There::TheFile => {}
             There::SomethingElse => return Err(StoreError::Conflict(name)),
             There::Nothing => {
                 let attributes = Attributes::from_iter([
@@ -363,11 +347,20 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
                     told: progress,
                 };
                 self.send(upload, &file, attributes).await?;
-                upload::forget(path, &name).await?;
             }
         }
+        reached("upload.copied");
+        // It is there: what earlier tries left besides must not undo that. Small files leave nothing.
+        if file.size > part_bytes
+            && let Err(error) = self.give_up(path, &name).await
+        {
+            log::warn!("what an earlier upload of {name} left is still there: {error}");
+        }
+        upload::forget(path, &name).await?;
         self.describe(metadata).await?;
+        reached("upload.described");
         progress.set(file.size);
+        reached("upload.done");
         Ok(Stored {
             path: location.to_string(),
             size: file.size,

@@ -10,6 +10,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path as ObjectPath;
 use object_store::{Attributes, Error, ObjectStore, PutMode, PutOptions, PutPayload};
+use tapedeck_failpoints::reached;
 
 use super::backend::Backend;
 use super::buffers::Buffers;
@@ -143,12 +144,14 @@ impl<B: Backend> Upload<'_, B> {
     async fn begin(&self, attributes: &Attributes) -> Result<Progress, StoreError> {
         self.abort_left_over().await;
         let begun = self.backend.begin(self.location, attributes).await;
+        let upload = begun.map_err(|error| self.error(error))?;
+        reached("parts.begun");
         let progress = Progress {
             target: self.target(),
             size: self.size,
             sha256: self.sha256.to_owned(),
             part_bytes: Progress::part_bytes(self.size),
-            upload: begun.map_err(|error| self.error(error))?,
+            upload,
             parts: Default::default(),
         };
         // On the disk before anything is sent: an upload that nobody knows would stay for long.
@@ -156,6 +159,7 @@ impl<B: Backend> Upload<'_, B> {
             self.abort(&progress.upload).await;
             return Err(error);
         }
+        reached("parts.noted");
         Ok(progress)
     }
 
@@ -173,10 +177,12 @@ impl<B: Backend> Upload<'_, B> {
             .buffer_unordered(at_once);
         while let Some((part, id)) = sent.try_next().await? {
             progress.parts.insert(part, id);
+            reached("parts.sent");
             self.save(&progress).await.map_err(Failure::Here)?;
             self.told.set(progress.sent());
         }
         drop(sent);
+        reached("parts.complete");
         let parts = progress.parts.into_values();
         let parts = parts.map(|content_id| PartId { content_id }).collect();
         let backend = self.backend;
@@ -184,7 +190,9 @@ impl<B: Backend> Upload<'_, B> {
         completed.await.map_err(|error| match is_gone(&error) {
             true => Failure::Gone,
             false => Failure::Unsure(error),
-        })
+        })?;
+        reached("parts.joined");
+        Ok(())
     }
 
     async fn send_part(

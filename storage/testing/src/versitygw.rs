@@ -8,12 +8,14 @@ use tapedeck_storage::S3Settings;
 use crate::{cache_dir, exchange, free_port, wait_for_port};
 
 const BUCKET: &str = "films";
+const SECRET: &str = "test-secret-of-the-store";
 
 /// A server with one bucket.
 pub struct Server {
     folder: tempfile::TempDir,
     port: u16,
     child: Option<Child>,
+    secret: String,
     /// Certificate and key, when it speaks https.
     tls: Option<tempfile::TempDir>,
 }
@@ -48,6 +50,7 @@ impl Server {
             folder,
             port: free_port(),
             child: None,
+            secret: SECRET.into(),
             tls,
         };
         server.restarted().await
@@ -70,7 +73,7 @@ impl Server {
             .arg("posix")
             .arg(server.folder.path())
             .env("ROOT_ACCESS_KEY", "test-key")
-            .env("ROOT_SECRET_KEY", "test-secret-of-the-store")
+            .env("ROOT_SECRET_KEY", &server.secret)
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .stdin(Stdio::null())
@@ -79,6 +82,15 @@ impl Server {
         server.child = Some(child);
         wait_for_port(server.port, "versitygw").await;
         server
+    }
+
+    /// Starts it again, with another secret for the same access key; none for the usual one.
+    ///
+    /// # Panics
+    /// It cannot be started.
+    pub async fn with_secret(mut self, secret: Option<&str>) -> Self {
+        self.secret = secret.unwrap_or(SECRET).to_owned();
+        self.restarted().await
     }
 
     /// Ends it at once.
@@ -104,7 +116,7 @@ impl Server {
             bucket: BUCKET.into(),
             prefix: "recordings/".into(),
             access_key: "test-key".into(),
-            secret_key: "test-secret-of-the-store".into(),
+            secret_key: SECRET.into(),
             ..S3Settings::default()
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use storage_testing::versitygw::Server;
 use tapedeck_storage::{RecordingStore, S3Settings, UploadProgress, file_digest, open_s3};
 
-use super::{digest_of, progress, suite, unwatched};
+use super::{digest_of, file, large, progress, suite, unwatched};
 
 /// Bytes of the file.
 const SIZE: usize = 200_000_000;
@@ -80,14 +80,63 @@ fn metadata(path: &Path) -> tapedeck_storage::RecordingMetadata {
 }
 
 fn child(path: &Path, endpoint: &str) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(path, endpoint).spawn().unwrap()
+}
+
+fn command(path: &Path, endpoint: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "kills::uploads_until_it_is_killed", "--ignored"])
         .env(FILE, path)
         .env(ENDPOINT, endpoint)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
+}
+
+/// Where an upload in parts may die, and at which time that it comes there.
+const STEPS: [(&str, u32); 9] = [
+    ("parts.begun", 1),
+    ("parts.noted", 1),
+    ("parts.sent", 1),
+    ("parts.sent", 3),
+    ("parts.complete", 1),
+    ("parts.joined", 1),
+    ("upload.copied", 1),
+    ("upload.described", 1),
+    ("upload.done", 1),
+];
+
+#[tokio::test]
+async fn an_upload_that_dies_at_a_step_arrives_once_and_leaves_nothing() {
+    let server = Server::start().await;
+    let endpoint = server.settings().endpoint;
+    let store = open_s3(&server.settings()).unwrap();
+    let variable = tapedeck_failpoints::VARIABLE.expect("the tests are built with failpoints");
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), &large());
+    let metadata = metadata(&path);
+    for (step, time) in STEPS {
+        let mark = folder.path().join(format!("{step}-{time}"));
+        let point = format!("{step}:{time}:{}", mark.display());
+        let died = command(&path, &endpoint).env(variable, &point).status();
+        assert!(
+            !died.unwrap().success() && mark.exists(),
+            "{step}: it lives"
+        );
+        let next = command(&path, &endpoint).env(variable, &point).status();
+        assert!(next.unwrap().success(), "{step}: the next one fails");
+        let stored = digest_of(&store, "a.mp4").await;
+        assert_eq!(Some(stored), metadata.sha256, "{step}");
+        assert_eq!(store.list().await.unwrap(), [metadata.clone()], "{step}");
+        assert_eq!(progress(&path), None, "{step}");
+        assert_eq!(
+            server.unfinished_uploads(),
+            0,
+            "{step}: parts are left over"
+        );
+        store.delete("a.mp4").await.unwrap();
+    }
 }
 
 /// Kills as often, at points spread over the upload, at random times around them.

@@ -72,24 +72,30 @@ impl Tapedeck {
 
     /// A server that does not run yet.
     fn prepare(livekit_url: &str, variables: &[(&str, &str)]) -> Self {
-        let mut environment = vec![
+        let environment = vec![
             ("LIVEKIT_URL".to_owned(), livekit_url.to_owned()),
             ("LIVEKIT_API_KEY".to_owned(), API_KEY.to_owned()),
             ("LIVEKIT_API_SECRET".to_owned(), API_SECRET.to_owned()),
         ];
-        for (name, value) in variables {
-            environment.retain(|(known, _)| known != name);
-            environment.push(((*name).to_owned(), (*value).to_owned()));
-        }
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self {
+        let mut server = Self {
             process: None,
             http: http::client(),
             environment,
             port: ports::free_port(),
             data: folder.path().join("data"),
             folder,
+        };
+        for (name, value) in variables {
+            server.set(name, value);
         }
+        server
+    }
+
+    /// Changes a variable of the environment, for the next start.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// Starts the program again on the same data and port, after [`Tapedeck::kill`] or
