@@ -258,11 +258,8 @@ async fn first_page_tells_of_an_upload_in_trouble_and_tries_it_again() {
     let browser = Browser::start(&[]);
     let page = first_page(&browser, &tapedeck).await;
     page.wait_for_text("#rooms", "Recording, 0:", SOON).await;
-    assert_eq!(
-        page.text("#on-their-way").await,
-        "",
-        "there is none to be seen"
-    );
+    let hidden = "document.getElementById('on-their-way').hidden";
+    assert_eq!(page.evaluate(hidden).await, json!(true), "there is none");
     tapedeck
         .post("/recordings/stop", json!({ "roomName": "studio" }))
         .await;
@@ -280,8 +277,7 @@ async fn first_page_tells_of_an_upload_in_trouble_and_tries_it_again() {
     page.wait_for_text("#uploads", "2 tries failed", SOON).await;
     std::fs::rename(&away, bucket.bucket()).expect("the bucket is back");
     page.click("Try now").await;
-    page.until("document.getElementById('on-their-way').hidden", SOON)
-        .await;
+    page.until(hidden, SOON).await;
     let ended = tapedeck.wait_for_end(&started.id).await;
     assert_eq!(ended["state"], "complete", "{ended}");
     page.wait_for_text("#recordings", "Play", SOON).await;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use storage_testing::skipped;
 use tempfile::TempDir;
 
 /// A tmpfs of its own; unmounted when dropped, after what uses it.
@@ -28,7 +29,7 @@ impl SmallDisk {
             .status()
             .expect("the command mount");
         if !status.success() {
-            println!("skipped: mounting a small disk takes root");
+            skipped("mounting a small disk takes root");
             return None;
         }
         Some(Self {

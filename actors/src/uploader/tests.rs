@@ -1,156 +1,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::prelude::*;
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 use sha2::{Digest, Sha256};
-use tapedeck_storage::{
-    DiskStore, Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, Stores,
-    UploadProgress,
-};
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use tapedeck_storage::{RecordingMetadata, RecordingStore, Stores};
 
 use super::*;
 use crate::clock::now_ms;
-use crate::common::wait_until;
+use crate::common::{TroubledStore, wait_until};
 use crate::{RetryError, UploadSettings, UploadState, UploadTrouble};
-
-/// A store on disk with troubles.
-struct Troubled {
-    disk: DiskStore,
-    /// Of so many tries one succeeds.
-    succeeds_each: u32,
-    refuses: AtomicBool,
-    /// Nothing is answered while this is set.
-    hangs: AtomicBool,
-    damages: AtomicBool,
-    asked: Notify,
-    puts: AtomicU32,
-    given_up: AtomicU32,
-    under_way: AtomicU32,
-    most_under_way: AtomicU32,
-}
-
-impl Troubled {
-    fn new(folder: &Path) -> Arc<Self> {
-        Self::that_succeeds_each(folder, 1)
-    }
-
-    fn that_succeeds_each(folder: &Path, succeeds_each: u32) -> Arc<Self> {
-        Arc::new(Self {
-            disk: DiskStore::open(folder).unwrap(),
-            succeeds_each,
-            refuses: false.into(),
-            hangs: false.into(),
-            damages: false.into(),
-            asked: Notify::new(),
-            puts: 0.into(),
-            given_up: 0.into(),
-            under_way: 0.into(),
-            most_under_way: 0.into(),
-        })
-    }
-
-    async fn put_there(
-        &self,
-        path: &Path,
-        metadata: &RecordingMetadata,
-        progress: &UploadProgress,
-    ) -> Result<Stored, StoreError> {
-        let put = self.puts.fetch_add(1, Ordering::SeqCst) + 1;
-        self.asked.notify_one();
-        let (name, detail) = (metadata.name.clone(), "as the test says".to_owned());
-        let action = "store";
-        if self.refuses.load(Ordering::SeqCst) {
-            return Err(StoreError::Refused {
-                action,
-                name,
-                detail,
-            });
-        }
-        if self.hangs.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
-        }
-        if self.damages.load(Ordering::SeqCst) {
-            return Err(StoreError::Integrity { name, detail });
-        }
-        sleep(Duration::from_millis(1)).await;
-        if !put.is_multiple_of(self.succeeds_each) {
-            return Err(StoreError::Failed {
-                action,
-                name,
-                detail,
-            });
-        }
-        self.disk.put(path, metadata, progress).await
-    }
-}
-
-/// Counts while it lives.
-struct Counted<'a>(&'a AtomicU32);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl RecordingStore for Troubled {
-    fn place(&self) -> &str {
-        "a troubled store"
-    }
-
-    async fn put(
-        &self,
-        path: &Path,
-        metadata: &RecordingMetadata,
-        progress: &UploadProgress,
-    ) -> Result<Stored, StoreError> {
-        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        let _counted = Counted(&self.under_way);
-        self.most_under_way.fetch_max(under_way, Ordering::SeqCst);
-        self.put_there(path, metadata, progress).await
-    }
-
-    async fn give_up(&self, _: &Path, _: &str) -> Result<(), StoreError> {
-        self.given_up.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
-        self.disk.list().await
-    }
-
-    async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
-        self.disk.head(name).await
-    }
-
-    async fn read(
-        &self,
-        name: &str,
-        range: std::ops::Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        self.disk.read(name, range).await
-    }
-
-    async fn url(&self, _: &str, _: Duration) -> Result<Option<String>, StoreError> {
-        Ok(None)
-    }
-
-    async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.disk.delete(name).await
-    }
-
-    async fn probe(&self) -> Result<Probe, StoreError> {
-        self.disk.probe().await
-    }
-}
 
 /// Plays the sessions.
 struct Session(Vec<UploadTrouble>);
@@ -192,7 +52,7 @@ const PATIENT: UploadSettings = UploadSettings {
 
 struct World {
     folder: tempfile::TempDir,
-    store: Arc<Troubled>,
+    store: Arc<TroubledStore>,
     table: Arc<UploadTable>,
     uploader: Addr<UploaderActor>,
     session: Addr<Session>,
@@ -201,7 +61,7 @@ struct World {
 impl World {
     fn new(settings: UploadSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Troubled::new(&folder.path().join("store"));
+        let store = Arc::new(TroubledStore::new(&folder.path().join("store")));
         let table = Arc::<UploadTable>::default();
         let uploader =
             UploaderActor::new(Stores::from(store.clone()), settings, table.clone()).start();
@@ -274,7 +134,10 @@ fn order(folder: &Path, number: usize, names: &[&str]) -> Order {
 #[actix_rt::test]
 async fn a_hundred_uploads_each_arrive_once_whatever_the_store_does_and_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Troubled::that_succeeds_each(&folder.path().join("store"), 3);
+    let store = Arc::new(TroubledStore {
+        succeeds_each: 3,
+        ..TroubledStore::new(&folder.path().join("store"))
+    });
     let orders: Vec<Order> = (0..100)
         .map(|number| order(folder.path(), number, &[".mp4"]))
         .collect();

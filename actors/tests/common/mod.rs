@@ -3,16 +3,14 @@
 #![allow(dead_code, unused_imports)]
 
 mod server;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::ThreadId;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::stream::BoxStream;
 pub use rustix::process::Signal;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::{WhipAnswer, WhipMedia, WhipRequest};
@@ -20,13 +18,11 @@ use tapedeck_pipelines::job::{
     BrowserSettings, Canvas, CaptureLimits, GapStyle, OutputFormat, OutputSettings, Secret, Source,
     VideoEncoder,
 };
-use tapedeck_storage::{
-    DiskStore, Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject,
-    UploadProgress,
-};
+use tapedeck_storage::{DiskStore, RecordingMetadata};
 use tokio::time::{Instant, sleep};
 
 pub use server::{Server, next_server};
+pub use store::TroubledStore;
 
 pub const TOKEN: &str = "a-token-that-nobody-may-see";
 
@@ -197,93 +193,10 @@ impl Channels for FakeChannels {
     }
 }
 
-/// A store on disk of which the first puts fail.
-pub struct FailingStore {
-    pub disk: DiskStore,
-    pub failures: AtomicU32,
-    pub puts: AtomicU32,
-    /// Where the last put was worked on.
-    pub thread: Mutex<Option<ThreadId>>,
-}
-
-impl FailingStore {
-    pub fn new(folder: &Path, failures: u32) -> Self {
-        Self {
-            disk: DiskStore::open(folder).unwrap(),
-            failures: failures.into(),
-            puts: 0.into(),
-            thread: Mutex::default(),
-        }
-    }
-}
-
-#[async_trait]
-impl RecordingStore for FailingStore {
-    fn place(&self) -> &str {
-        self.disk.place()
-    }
-
-    async fn put(
-        &self,
-        path: &Path,
-        metadata: &RecordingMetadata,
-        progress: &UploadProgress,
-    ) -> Result<Stored, StoreError> {
-        self.puts.fetch_add(1, Ordering::SeqCst);
-        *self.thread.lock().unwrap() = Some(std::thread::current().id());
-        let take_one = |left: u32| left.checked_sub(1);
-        if self
-            .failures
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take_one)
-            .is_ok()
-        {
-            let detail = "as the test says".into();
-            return Err(StoreError::Failed {
-                action: "store",
-                name: metadata.name.clone(),
-                detail,
-            });
-        }
-        self.disk.put(path, metadata, progress).await
-    }
-
-    async fn give_up(&self, path: &Path, name: &str) -> Result<(), StoreError> {
-        self.disk.give_up(path, name).await
-    }
-
-    async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
-        self.disk.url(name, valid).await
-    }
-
-    async fn probe(&self) -> Result<Probe, StoreError> {
-        self.disk.probe().await
-    }
-
-    async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
-        self.disk.list().await
-    }
-
-    async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
-        self.disk.head(name).await
-    }
-
-    async fn read(
-        &self,
-        name: &str,
-        range: std::ops::Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        self.disk.read(name, range).await
-    }
-
-    async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        self.disk.delete(name).await
-    }
-}
-
 /// A recorder on a folder of its own.
 pub struct Fixture {
     pub folder: tempfile::TempDir,
-    pub store: Arc<FailingStore>,
+    pub store: Arc<TroubledStore>,
     pub rooms: Arc<FakeRooms>,
     pub recorder: Recorder,
 }
@@ -296,10 +209,10 @@ impl Fixture {
     /// With other settings, and a store that fails so many times.
     pub async fn with(change: impl FnOnce(&mut RecorderSettings), failures: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(FailingStore::new(
-            &folder.path().join("recordings"),
-            failures,
-        ));
+        let store = Arc::new(TroubledStore {
+            failures: failures.into(),
+            ..TroubledStore::new(&folder.path().join("recordings"))
+        });
         let mut settings = settings(&folder.path().join("data"));
         change(&mut settings);
         let rooms = Arc::new(FakeRooms::default());

@@ -3,6 +3,7 @@
 
 mod case;
 mod info;
+mod page;
 mod rooms;
 mod status;
 mod uploads;

@@ -1,32 +1,20 @@
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use actix_web::{HttpResponse, web};
 use serde_json::json;
 use tapedeck_actors::RetryError;
 
 use crate::http::refusal::{Refusal, V1Refusal, sentence};
 use crate::http::services::Services;
 
+use super::page::PageQuery;
 use super::unanswered;
-use super::v1::page_size;
-
-#[derive(Deserialize)]
-struct Query {
-    cursor: Option<String>,
-    limit: Option<String>,
-}
 
 /// `GET /v1/uploads`: recordings on their way into their stores, the oldest first.
-pub async fn uploads(
-    services: web::Data<Services>,
-    request: HttpRequest,
-) -> Result<HttpResponse, V1Refusal> {
-    let query = web::Query::<Query>::from_query(request.query_string())
-        .map_err(|error| Refusal::invalid(format!("The query cannot be read: {error}")))?
-        .into_inner();
-    let limit = page_size(query.limit)?;
-    let cursor = query.cursor.filter(|cursor| !cursor.is_empty());
-    Ok(HttpResponse::Ok().json(services.recordings.uploads(cursor.as_deref(), limit)))
+pub async fn uploads(services: web::Data<Services>, page: PageQuery) -> HttpResponse {
+    let uploads = services
+        .recordings
+        .uploads(page.cursor.as_deref(), page.limit);
+    HttpResponse::Ok().json(uploads)
 }
 
 /// `POST /v1/uploads/:id/retry`: tries an upload that waits, or is blocked, at once.

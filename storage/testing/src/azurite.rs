@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use tapedeck_storage::AzureSettings;
 
-use crate::{cache_dir, free_port, wait_for_port};
+use crate::{cache_dir, free_port, skipped, wait_for_port};
 
 /// The account of every emulator, and its key: public knowledge.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -28,7 +28,7 @@ impl Azurite {
     pub async fn start() -> Option<Self> {
         let program = program();
         if !program.exists() {
-            eprintln!("skipped: {} is missing", program.display());
+            skipped(&format!("{} is missing", program.display()));
             return None;
         }
         let mut server = Self {

@@ -1,11 +1,10 @@
 //! Servers of Firebase and Google Cloud Storage, each in a process of its own that ends with ours.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::{cache_dir, free_port, wait_for_port};
+use crate::{cache_dir, free_port, skipped, wait_for_port};
 
 /// A server that ends when this value or this process does.
 pub struct Server {
@@ -130,11 +129,7 @@ pub async fn google_storage(bucket: &str) -> Server {
 /// It does not start.
 pub async fn firestore() -> Option<Server> {
     let Some(archive) = firestore_archive() else {
-        // Not by the macro, which is silent where a test passes.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: Google's Firestore emulator, which comes with the Cloud SDK and needs java"
-        );
+        skipped("Google's Firestore emulator, which comes with the Cloud SDK and needs java");
         return None;
     };
     let server = Server::start(None, move |port| {

@@ -9,6 +9,7 @@ pub mod moto;
 pub mod stand_in;
 pub mod versitygw;
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +28,13 @@ pub fn cache_dir() -> PathBuf {
             PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache")
         });
     base.join("tapedeck")
+}
+
+/// Tells that a test, or a part of one, is left out for want of something. It is also told where the
+/// test passes, whose other words nobody sees; `scripts/run-tests` counts these lines.
+pub fn skipped(what: &str) {
+    // In a line of its own: that of the test is begun already.
+    let _ = writeln!(std::io::stderr(), "\nskipped: {what}");
 }
 
 /// A port of 127.0.0.1 that nobody listens on.

@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 
 use tapedeck_storage::S3Settings;
 
-use crate::{cache_dir, exchange, free_port, wait_for_port};
+use crate::{cache_dir, exchange, free_port, skipped, wait_for_port};
 
 const BUCKET: &str = "films";
 
@@ -22,7 +22,7 @@ impl Moto {
     pub async fn start() -> Option<Self> {
         let program = cache_dir().join("moto/bin/moto_server");
         if !program.exists() {
-            eprintln!("skipped: {} is missing", program.display());
+            skipped(&format!("{} is missing", program.display()));
             return None;
         }
         let port = free_port();
