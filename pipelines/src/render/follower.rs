@@ -40,7 +40,8 @@ pub struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    /// Opens the log in `folder`; waits for it unless it is final.
+    /// Opens the log in `folder`; waits for it unless it is final, as long as there is a folder for
+    /// it to be in.
     pub fn open(
         folder: &Path,
         control: &'a RenderControl,
@@ -50,7 +51,11 @@ impl<'a> Follower<'a> {
         let reader = loop {
             let is_final = log_is_final || control.finish_requested();
             match LogReader::open(folder) {
-                Err(LogError::Missing(_)) if !is_final => thread::sleep(POLL),
+                Err(LogError::Missing(_))
+                    if !is_final && folder.parent().is_some_and(Path::is_dir) =>
+                {
+                    thread::sleep(POLL);
+                }
                 other => break other?,
             }
         };
@@ -105,6 +110,10 @@ impl<'a> Follower<'a> {
                     }
                 }
                 Next::Edge if is_final => self.end_ns = Some(self.newest_ns),
+                // Nobody will write what nobody can find; a render that waits for it would stay.
+                Next::Edge if !self.folder.is_dir() => {
+                    return Err(LogError::Missing(self.folder.clone()));
+                }
                 Next::Edge => {
                     let edge_ns = self.edge_ns();
                     self.control.update(false, |snapshot| {
@@ -179,7 +188,34 @@ impl<'a> Follower<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::LogSettings;
+    use crate::log::LogWriter;
     use crate::render::testing::RoomLog;
+
+    #[test]
+    fn a_render_whose_folder_is_taken_away_does_not_wait_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = folder.path().join("work");
+        let log = work.join("log");
+        let mut writer = LogWriter::create(&log, "EG_test", LogSettings::default()).unwrap();
+        let records = RoomLog::new().records(2_000);
+        for record in &records[..records.len() - 1] {
+            writer.append(record).unwrap();
+        }
+        writer.flush().unwrap();
+        let control = RenderControl::default();
+        let mut follower = Follower::open(&log, &control, false, GapStyle::Notice).unwrap();
+        thread::scope(|scope| {
+            let read = scope.spawn(move || follower.read_until(u64::MAX, |_| {}));
+            thread::sleep(EDGE_WAIT * 2);
+            assert!(!read.is_finished(), "the log may go on");
+            std::fs::remove_dir_all(&work).unwrap();
+            let ended = read.join().unwrap();
+            assert!(matches!(ended, Err(LogError::Missing(_))), "{ended:?}");
+        });
+        let never_begun = Follower::open(&log, &control, false, GapStyle::Notice);
+        assert!(matches!(never_begun.err(), Some(LogError::Missing(_))));
+    }
 
     #[test]
     fn a_render_that_is_behind_knows_how_far() {
