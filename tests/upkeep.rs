@@ -17,6 +17,9 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     let started = tapedeck.start_recording("studio").await;
     tapedeck.wait_until(&started, 5.0).await;
     let end = tapedeck.position(&started);
+    for word in ["pause", "resume"] {
+        tapedeck.ask(word, &started).await;
+    }
     tapedeck.kill_everything();
     drop(publisher);
     let work = tapedeck.work(&started.id);
@@ -96,6 +99,8 @@ async fn a_log_without_a_manifest_is_told_exported_rendered_adopted_and_delivere
     assert_eq!(ended["roomName"], "studio", "{ended}");
     assert_eq!(ended["source"], "whip", "{ended}");
     assert_eq!(ended["warnings"][0]["code"], "adopted", "{ended}");
+    let pauses = ended["pauses"].as_array().map(Vec::len);
+    assert_eq!(pauses, Some(1), "the log tells of it: {ended}");
     let listed = tapedeck.listed(&started.id).await.expect("it is listed");
     let file = tapedeck.file(&listed.name);
     let found = Findings::of(&file, &grid(1));

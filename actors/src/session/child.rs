@@ -372,10 +372,10 @@ async fn gone(place: &Place, detail: String) -> Report {
         _ => {}
     }
     let name = subcommand(place.role);
-    let folder = place.folder.clone();
+    let (role, folder) = (place.role, place.folder.clone());
     let read = tokio::task::spawn_blocking(move || {
         let journal = read_journal(&folder.join(name).with_extension("jsonl"))?;
-        let left = journal::left(&folder, &journal);
+        let left = journal::left(role, &folder, &journal);
         io::Result::Ok((journal, left))
     });
     let read = read.await.map_err(io::Error::other);

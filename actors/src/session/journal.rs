@@ -11,15 +11,19 @@ use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, EndReason, Event, OutputFile, RenderSnapshot, RenderState, Role,
     Warning,
 };
+use tapedeck_pipelines::log::Told;
 use tapedeck_pipelines::process::JournalEntry;
 
 use super::machine::Left;
 
 /// What a process with this journal left in the recording's `folder`.
-pub fn left(folder: &Path, journal: &[JournalEntry]) -> Left {
+pub fn left(role: Role, folder: &Path, journal: &[JournalEntry]) -> Left {
     let last = journal.last();
+    let log = (role == Role::Capture).then(|| folder.join("log"));
     Left {
         log_until: log_until(folder),
+        // What cannot be read is told by the render.
+        told: log.and_then(|log| Told::read(&log).ok()),
         suspended: last.is_some_and(|entry| entry.happening == "suspended"),
     }
 }
@@ -149,10 +153,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let suspended = [entry("joined", json!({})), entry("suspended", json!({}))];
         let none = Left {
-            log_until: None,
             suspended: true,
+            ..Left::default()
         };
-        assert_eq!(left(folder.path(), &suspended), none);
+        assert_eq!(left(Role::Capture, folder.path(), &suspended), none);
         let log = folder.path().join("log");
         std::fs::create_dir(&log).unwrap();
         for (name, at_s) in [("000001.tdl", 5_000), ("000002.tdl", 7_000)] {
@@ -162,9 +166,9 @@ mod tests {
         }
         let written = Left {
             log_until: Some(7_000_000),
-            suspended: false,
+            ..Left::default()
         };
-        assert_eq!(left(folder.path(), &suspended[..1]), written);
+        assert_eq!(left(Role::Capture, folder.path(), &suspended[..1]), written);
     }
 
     #[test]

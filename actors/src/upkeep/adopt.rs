@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use tapedeck_pipelines::control::{Role, Warning};
 use tapedeck_pipelines::job::{OutputFormat, OutputSettings};
-use tapedeck_pipelines::log::{LogError, Summary, inspect};
+use tapedeck_pipelines::log::{LogError, Summary, Told, inspect};
 
 use super::Upkeep;
 use crate::folder::DataFolder;
@@ -55,14 +55,18 @@ impl Upkeep {
         if !naming::is_id(id) {
             return Err(AdoptError::NoId(id.to_owned()));
         }
-        let summary = inspect(&self.folder.work(id))?;
+        let work = self.folder.work(id);
+        let summary = inspect(&work)?;
         if summary.room_name.is_empty() {
             return Err(AdoptError::NoBeginning);
         }
         if summary.recording_id != id {
             return Err(AdoptError::OtherRecording(summary.recording_id));
         }
-        let manifest = self.rebuilt(summary, settings)?;
+        let mut manifest = self.rebuilt(summary, settings)?;
+        let told = Told::read(&work.join("log"))?;
+        manifest.gaps = told.gaps().to_vec();
+        manifest.pauses = told.pauses().to_vec();
         self.keep_unreadable(id)?;
         self.manifests.write(&manifest)?;
         Ok(manifest)

@@ -1,12 +1,12 @@
 use std::path::Path;
 
 use crate::control::EndReason;
-use crate::log::{Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, TrackNumber};
+use crate::log::{
+    Absence, Body, Checkpoint, LogError, LogEvent, LogReader, MachineTime, Next, Told, TrackNumber,
+};
 use crate::sources::{Known, Participant};
 
-use super::absence::Absence;
 use super::clock::Moment;
-use super::told::Told;
 
 /// What an earlier process left in the log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -164,7 +164,7 @@ impl Earlier {
     }
 
     fn apply(&mut self, at: Moment, event: LogEvent) {
-        self.told.take_in(at, &event);
+        self.told.take_in(at.time_ns, at.wall_ns, &event);
         self.absence.apply(at.time_ns, &event);
         match event {
             LogEvent::RecordingStarted { room_id, .. } => self.room_id = room_id,

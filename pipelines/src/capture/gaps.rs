@@ -1,16 +1,9 @@
 //! Stretches of recording time without media. Pure.
 
-use crate::log::LogEvent;
+use crate::log::{CONNECTION_LOST, FIRST_FRAME_AFTER_NS, LogEvent, NOTICED_AFTER_NS};
 
-/// The connection to the room was away.
-pub const CONNECTION_LOST: &str = "connection_lost";
-/// No process captured.
-pub const CAPTURE_RESTARTED: &str = "capture_restarted";
 /// Of a picture that goes on after a pause the first key frame was awaited.
 pub const KEY_FRAME_AWAITED: &str = "key_frame_awaited";
-
-/// How long after the connection is back the first frame may take, nanoseconds.
-pub const FIRST_FRAME_AFTER_NS: u64 = 1_000_000_000;
 
 /// A shorter one is told by the frames alone, nanoseconds.
 const SHORTEST_NS: u64 = 300_000_000;
@@ -18,9 +11,6 @@ const SHORTEST_NS: u64 = 300_000_000;
 /// A track that sends nothing for longer than that after media is back has nothing to send,
 /// nanoseconds.
 const AWAITED_FOR_NS: u64 = 15_000_000_000;
-
-/// An interruption is noticed at most this long after its last frame, nanoseconds.
-pub const NOTICED_AFTER_NS: u64 = 10_000_000_000;
 
 /// Finds out from when to when nothing was captured.
 #[derive(Debug, Default)]
@@ -102,8 +92,19 @@ impl Gaps {
 
     /// What is known to be missing up to now and has not been told.
     pub fn open(&self, now_ns: u64) -> Option<LogEvent> {
-        let outage = self.outage.as_ref()?;
+        let Some(outage) = &self.outage else {
+            return self.silent_since(now_ns);
+        };
         (outage.from_ns < now_ns).then(|| gap(outage.from_ns, now_ns, outage.reason))
+    }
+
+    /// Since the connection is lost nothing has come, though media flowed until then. Where nobody
+    /// sent anything it shows only afterwards whether something was missed.
+    fn silent_since(&self, now_ns: u64) -> Option<LogEvent> {
+        let since_ns = self.interrupted_since?;
+        let last_frame_ns = self.last_frame_ns.filter(|at| *at >= since_ns)?;
+        let is_silent = now_ns.saturating_sub(last_frame_ns) >= FIRST_FRAME_AFTER_NS;
+        is_silent.then(|| gap(last_frame_ns, now_ns, CONNECTION_LOST))
     }
 
     /// The connection is lost; media may be, too.
@@ -221,8 +222,26 @@ pub fn gap(from_ns: u64, to_ns: u64, reason: &str) -> LogEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::CAPTURE_RESTARTED;
 
     const SECOND: u64 = 1_000_000_000;
+
+    #[test]
+    fn a_connection_that_is_still_away_is_told_while_it_is_if_media_flowed_before() {
+        let mut gaps = Gaps::default();
+        gaps.frame(SECOND, Missed::default());
+        gaps.interrupted(2 * SECOND);
+        assert_eq!(
+            gaps.open(5 * SECOND),
+            Some(gap(SECOND, 5 * SECOND, CONNECTION_LOST))
+        );
+        gaps.frame(6 * SECOND, Missed::default());
+        assert_eq!(gaps.open(6 * SECOND + SECOND / 2), None, "it flows");
+        gaps.uninterrupted();
+        assert_eq!(gaps.open(60 * SECOND), None);
+        gaps.interrupted(60 * SECOND);
+        assert_eq!(gaps.open(70 * SECOND), None, "nobody sent anything");
+    }
 
     fn lost(since_ns: u64) -> Missed {
         Missed {

@@ -1,7 +1,6 @@
 //! The capture process: it joins a room and appends everything it receives to the capture log,
 //! untouched. It decodes nothing.
 
-mod absence;
 mod clock;
 mod earlier;
 mod ending;
@@ -14,7 +13,6 @@ mod recorder;
 mod recording;
 mod sink;
 mod timeline;
-mod told;
 mod track;
 mod tracks;
 mod writer;

@@ -6,14 +6,16 @@ mod pausing;
 use std::time::Instant;
 
 use crate::control::{EndReason, ParticipantStatus};
-use crate::log::{Checkpoint, LogEvent, MachineTime, PresentParticipant, TrackKind};
+use crate::log::{
+    CAPTURE_RESTARTED, CONNECTION_LOST, Checkpoint, LogEvent, MachineTime, PresentParticipant,
+    Told, TrackKind,
+};
 use crate::sources::{Participant, Publication, SourceEvent, TrackId};
 
 use super::clock::{Moment, RecordingClock};
 use super::earlier::Earlier;
-use super::gaps::{CAPTURE_RESTARTED, CONNECTION_LOST, Gaps, gap};
+use super::gaps::{Gaps, gap};
 use super::sink::{RecordSink, event};
-use super::told::Told;
 use super::track::{Logged, Track};
 use super::tracks::Tracks;
 
@@ -233,7 +235,7 @@ impl Recorder {
     pub fn told(&self, now: Moment) -> Told {
         let mut told = self.told.clone();
         if let Some(open) = self.gaps.open(now.time_ns) {
-            told.take_in(now, &open);
+            told.take_in(now.time_ns, now.wall_ns, &open);
         }
         told
     }
@@ -284,7 +286,7 @@ impl Recorder {
 
     /// Writes a gap or a pause.
     fn tell(&mut self, happened: LogEvent, now: Moment, sink: &mut impl RecordSink) {
-        self.told.take_in(now, &happened);
+        self.told.take_in(now.time_ns, now.wall_ns, &happened);
         event(sink, now, happened);
     }
 

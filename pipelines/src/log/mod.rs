@@ -2,6 +2,7 @@
 //!
 //! The bytes are specified in `docs/capture-log.md`.
 
+mod absence;
 mod disk;
 mod event;
 #[cfg(test)]
@@ -14,8 +15,10 @@ mod reader;
 mod record;
 mod segment;
 mod tail;
+mod told;
 mod writer;
 
+pub use absence::*;
 pub use event::*;
 pub use format::{
     FORMAT_VERSION, MAX_PAYLOAD_BYTES, MAX_RECORDING_ID_BYTES, RECORD_HEADER_BYTES,
@@ -25,6 +28,7 @@ pub use inspect::*;
 pub use reader::*;
 pub use record::*;
 pub use tail::last_time_ns;
+pub use told::Told;
 pub use writer::*;
 
 /// Why a log could not be read or written.

@@ -83,9 +83,13 @@ impl Returning {
             let mut known = kills.count();
             while !end.load(Ordering::Relaxed) {
                 if kills.count() != known {
-                    known = kills.count();
                     of_task.left(now_ms() - 2.0 * LOOK.as_secs_f64() * 1e3);
-                    while publisher.post_again().await.is_err() && !end.load(Ordering::Relaxed) {
+                    while !end.load(Ordering::Relaxed) {
+                        // A kill before this attempt does not end what comes of it.
+                        known = kills.count();
+                        if publisher.post_again().await.is_ok() {
+                            break;
+                        }
                         tokio::time::sleep(LOOK).await;
                     }
                     of_task.came(now_ms());

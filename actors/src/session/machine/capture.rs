@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tapedeck_pipelines::control::{CaptureSnapshot, CaptureState, Failure};
+use tapedeck_pipelines::log::Told;
 
 use super::interruption::cancel_restart;
 use super::{Action, Left, Machine, Timer};
@@ -172,6 +173,15 @@ impl Machine {
                 actions
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// Takes over what the log of a capture that is gone tells of gaps and pauses.
+    pub(super) fn note_told(&mut self, mut told: Told) {
+        told.include(&self.manifest.gaps);
+        self.manifest.gaps = told.gaps().to_vec();
+        if !told.pauses().is_empty() {
+            self.manifest.pauses = told.pauses().to_vec();
         }
     }
 

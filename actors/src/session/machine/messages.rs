@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use tapedeck_pipelines::control::{CaptureSnapshot, Command, RenderSnapshot, Role};
+use tapedeck_pipelines::log::Told;
 use tapedeck_storage::Stored;
 
 use crate::uploader::FileToStore;
@@ -52,12 +53,14 @@ pub enum Event {
 }
 
 /// What a process left behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// When the log was last written, Unix ms; none without a log, or if it is not known.
     pub log_until: Option<i64>,
     /// Whether somebody told it to end and to leave the log to the next.
     pub suspended: bool,
+    /// What a capture's log tells of gaps and pauses; none if there is no log that can be read.
+    pub told: Option<Told>,
 }
 
 /// What to do.

@@ -289,6 +289,10 @@ impl Machine {
     fn capture_gone(&mut self, detail: &str, left: &Left, now: i64) -> Vec<Action> {
         use RecordingState::*;
         self.capture.gone(detail, left, now);
+        // Also what no server was there to hear of.
+        if let Some(told) = left.told.as_ref().filter(|_| !self.log_is_final) {
+            self.note_told(told.clone());
+        }
         match self.manifest.state {
             Starting => self.capture_never_joined(now),
             Active | Paused | Interrupted => self.capture_lost(now),

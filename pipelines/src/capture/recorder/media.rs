@@ -66,7 +66,7 @@ impl Recorder {
             }),
         };
         if let Some(gap) = gap {
-            self.told.take_in(now, &gap);
+            self.told.take_in(now.time_ns, now.wall_ns, &gap);
             event(sink, now, gap);
         }
         if !sink.append(record, is_video) {

@@ -2,6 +2,7 @@
 
 use tapedeck_pipelines::control::Gap;
 use tapedeck_pipelines::job::Secret;
+use tapedeck_pipelines::log::Told;
 
 use super::*;
 use crate::session::machine::interruption::MOST_LOSSES;
@@ -216,6 +217,38 @@ fn a_capture_that_records_in_between_is_never_given_up() {
     }
     assert_eq!(machine.manifest().state, RecordingState::Active);
     assert_eq!(machine.manifest().restarts.capture, 99);
+}
+
+#[test]
+fn what_no_server_heard_of_is_found_in_the_log() {
+    let gap = |from_ms, to_ms, reason: &str| Gap {
+        from_ms,
+        to_ms,
+        reason: reason.into(),
+    };
+    let mut machine = active();
+    machine.manifest.gaps = vec![gap(7_000, 8_000, "connection_lost")];
+    let mut told = Told::default();
+    told.include(&[
+        gap(1_000, 2_000, "stalled"),
+        gap(7_000, 12_000, "connection_lost"),
+    ]);
+    let gone = Event::Gone {
+        role: Role::Capture,
+        detail: "no such process".into(),
+        left: Left {
+            told: Some(told),
+            ..Left::default()
+        },
+    };
+    machine.step(gone, NOW);
+    assert_eq!(
+        machine.manifest().gaps,
+        [
+            gap(1_000, 2_000, "stalled"),
+            gap(7_000, 12_000, "connection_lost")
+        ]
+    );
 }
 
 #[test]

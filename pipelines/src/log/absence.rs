@@ -1,8 +1,18 @@
 //! What a log has still to tell of missing media when its writer dies. Pure.
 
-use crate::log::LogEvent;
+use super::LogEvent;
+use crate::control::Gap;
 
-use super::gaps::{CAPTURE_RESTARTED, CONNECTION_LOST, FIRST_FRAME_AFTER_NS, NOTICED_AFTER_NS};
+/// Reason of a gap: the connection to the room was away.
+pub const CONNECTION_LOST: &str = "connection_lost";
+/// Reason of a gap: no process captured.
+pub const CAPTURE_RESTARTED: &str = "capture_restarted";
+
+/// How long after the connection is back the first frame may take, nanoseconds.
+pub const FIRST_FRAME_AFTER_NS: u64 = 1_000_000_000;
+
+/// An interruption is noticed at most this long after its last frame, nanoseconds.
+pub const NOTICED_AFTER_NS: u64 = 10_000_000_000;
 
 /// Follows a log's frames and events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,14 +64,35 @@ impl Absence {
         let silent = until_ns.saturating_sub(self.restored_ns) > FIRST_FRAME_AFTER_NS;
         self.since_ns.filter(|_| self.is_disconnected || !silent)
     }
+
+    /// What is missing at the end of a log that ends at `until_ns` and was not told.
+    pub fn untold(&self, until_ns: u64) -> Option<Gap> {
+        let since_ns = self.since_ns(until_ns).filter(|since| *since < until_ns)?;
+        let reason = match self.is_disconnected {
+            true => CONNECTION_LOST,
+            false => CAPTURE_RESTARTED,
+        };
+        Some(Gap {
+            from_ms: since_ns / 1_000_000,
+            to_ms: until_ns / 1_000_000,
+            reason: reason.to_owned(),
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::gaps::gap;
     use super::*;
 
     const SECOND: u64 = 1_000_000_000;
+
+    fn gap(from_ns: u64, to_ns: u64, reason: &str) -> LogEvent {
+        LogEvent::Gap {
+            from_ns,
+            to_ns,
+            reason: reason.to_owned(),
+        }
+    }
 
     #[test]
     fn nothing_is_missing_while_frames_come() {
