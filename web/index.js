@@ -145,7 +145,11 @@ async function startByName(event) {
 /** What the server can do decides what is offered. */
 async function learn() {
   info = (await part(get("/v1/info"))).value ?? null;
-  show(byId("source-choice"), (info?.sources ?? []).length > 1);
+  const sources = info?.sources ?? [];
+  show(byId("source-choice"), sources.length > 1);
+  for (const choice of start.source.options) {
+    choice.hidden = choice.disabled = !sources.includes(choice.value);
+  }
   if (info?.defaultSource) start.source.value = info.defaultSource;
 }
 

@@ -10,9 +10,6 @@ const LARGE = 200e6;
 /** The address of a recording's file. */
 export const address = (name) => `/recordings/${encodeURIComponent(name)}`;
 
-/** Whether there is nothing to be seen. */
-const isSound = ({ name }) => name.endsWith(".wav");
-
 /** Whether the browser may fetch the file by itself: it cannot send a key. */
 async function isOpen(name) {
   if (!key.get()) return true;
@@ -33,7 +30,7 @@ async function fetched(recording, signal, tell) {
     length += value.length;
     tell(length);
   }
-  return URL.createObjectURL(new Blob(parts, { type: isSound(recording) ? "audio/wav" : "video/mp4" }));
+  return URL.createObjectURL(new Blob(parts, { type: recording.name.endsWith(".wav") ? "audio/wav" : "video/mp4" }));
 }
 
 /**
@@ -44,7 +41,7 @@ async function fetched(recording, signal, tell) {
 export function player(recording) {
   const text = element("p", { role: "status", hidden: true });
   const ask = element("button", { type: "button", hidden: true }, "Fetch and play");
-  const video = element(isSound(recording) ? "audio" : "video", { controls: true, preload: "metadata", playsInline: true });
+  const video = element(recording.isSound ? "audio" : "video", { controls: true, preload: "metadata", playsInline: true });
   video.setAttribute("aria-label", recording.name);
   const node = element("div", { className: "player" }, video, text, ask);
   const closing = new AbortController();
@@ -57,6 +54,10 @@ export function player(recording) {
   };
   video.addEventListener("error", () => {
     tell(`The file cannot be played: ${video.error?.message || "the browser does not say why"}`);
+  });
+  // A file without a picture needs no room for one.
+  video.addEventListener("loadedmetadata", () => {
+    video.classList.toggle("sound", !recording.isSound && !video.videoWidth);
   });
   const tell = (words) => {
     say(text, words);

@@ -26,6 +26,7 @@ const REASONS = {
   max_duration: "It reached its greatest length.",
   source_lost: "The media server was gone.",
   removed: "The recorder was removed from the room.",
+  identity_taken: "Somebody joined under the recorder's user id.",
   server_lost: "The server was gone.",
   log_failed: "It could not be written any more.",
   capture_lost: "The recording process died.",
@@ -42,6 +43,8 @@ export function normal(recording) {
     startedAt: own ? (recording.startedAtMs ?? recording.createdAtMs) : recording.startedAt,
     seconds: own ? recording.durationMs && recording.durationMs / 1_000 : recording.duration,
     size: own ? recording.sizeBytes : recording.size,
+    // Of what others are told, the player finds out by itself.
+    isSound: recording.name.endsWith(".wav") || Boolean(own && recording.output?.audioOnly),
     isDelivered: own ? Boolean(recording.completedAtMs) : true,
     reason: REASONS[recording.endReason] ?? "",
     error: recording.error ?? recording.upload?.trouble ?? "",

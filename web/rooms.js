@@ -21,6 +21,9 @@ const TRACKS = {
   screen_share_audio: "sound of the screen",
 };
 
+/** What rooms of elsewhere are tagged with, by where they live. */
+const ORIGINS = { livekit: "LiveKit", agora: "Agora" };
+
 /** Whether a recording takes in media. */
 export const isLive = (recording) => LIVE.includes(recording.state);
 
@@ -67,7 +70,7 @@ export function showRooms(list, rooms, refresh) {
 function card(first, refresh) {
   let room = first;
   const title = element("h3", {}, room.name);
-  const origin = element("span", { className: "tag" }, "LiveKit");
+  const origin = element("span", { className: "tag" }, ORIGINS[room.source] ?? "");
   const live = element("p", { className: "live" });
   const people = element("ul", { className: "people" });
   const nobody = element("p", { className: "quiet" }, "Nobody is in it.");
@@ -131,7 +134,7 @@ function card(first, refresh) {
   };
   child.update = (next) => {
     room = next;
-    show(origin, room.source === "livekit");
+    show(origin, room.source in ORIGINS);
     show(live, Boolean(room.recording));
     began = Date.now() - (room.recording?.durationMs ?? 0);
     child.tick();

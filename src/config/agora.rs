@@ -32,7 +32,7 @@ pub fn allowed_hosts(text: &str) -> Result<Vec<String>, AgoraMistake> {
         return Err(AgoraMistake::TooMany);
     }
     // They become part of a rule of the browser, in which other characters mean something.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     match hosts.iter().find(|host| {
         !host
             .strip_prefix("*.")

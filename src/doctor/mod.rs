@@ -1,6 +1,7 @@
 //! `tapedeck doctor`: whether everything that recordings need is there, with the way out where it is
 //! not.
 
+mod agora;
 mod livekit;
 mod machine;
 mod stores;
@@ -8,7 +9,7 @@ mod stores;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::config::{self, Settings};
@@ -17,11 +18,20 @@ use crate::config::{self, Settings};
 #[derive(Debug, Args)]
 pub struct DoctorOptions {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
     /// The configuration file [default: $TAPEDECK_CONFIG, tapedeck.toml or config/tapedeck.toml]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(subcommand)]
+    what: Option<Look>,
+}
+
+/// What to try instead.
+#[derive(Debug, Subcommand)]
+enum Look {
+    /// Join a channel of Agora for a few seconds and tell what was heard
+    Agora(agora::JoinOptions),
 }
 
 /// What one look showed.
@@ -73,7 +83,13 @@ pub fn run(options: &DoctorOptions) -> ExitCode {
         Ok(configuration) => {
             // Only the first provider counts; ours is the only one.
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            actix_rt::System::new().block_on(look(&configuration.settings))
+            let settings = &configuration.settings;
+            actix_rt::System::new().block_on(async {
+                match &options.what {
+                    None => look(settings).await,
+                    Some(Look::Agora(join)) => agora::join(settings, join).await,
+                }
+            })
         }
         Err(error) => vec![Finding::problem("configuration", error.to_string())],
     };
@@ -110,6 +126,7 @@ async fn look(settings: &Settings) -> Vec<Finding> {
     findings.push(machine::elements(settings));
     findings.extend(stores::look(settings, Path::new(&settings.data.dir)).await);
     findings.extend(livekit::look(settings).await);
+    findings.extend(agora::look(settings));
     findings
 }
 
@@ -118,6 +135,7 @@ async fn look(settings: &Settings) -> Vec<Finding> {
 pub async fn warn(settings: Settings) {
     let mut findings = vec![machine::elements(&settings)];
     findings.extend(livekit::look(&settings).await);
+    findings.extend(agora::look(&settings));
     for finding in findings {
         if finding.verdict != Verdict::Ok {
             log::warn!("{}: {}", finding.check, finding.message);

@@ -26,7 +26,7 @@ mod services;
 mod whip;
 
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
-pub use agora::ApiLog;
+pub use agora::{ApiLog, check_channel};
 pub use bearer::AccessKeys;
 pub use cors::share;
 pub use links::SignedLinks;

@@ -270,10 +270,8 @@ pub fn agora_channels(agora: &Agora) -> Result<Option<Arc<dyn Channels>>, ServeE
     }
     let credentials = match AppCredentials::new(&agora.app_id, &agora.app_certificate) {
         Ok(credentials) => credentials,
-        Err(error) => {
-            log::warn!("channels of Agora are not recorded: {error}");
-            return Ok(None);
-        }
+        // The start of a recording says so, and the look at what is needed.
+        Err(_) => return Ok(None),
     };
     Ok(Some(Arc::new(AppChannels {
         credentials,
@@ -344,7 +342,11 @@ pub fn output_settings(settings: &Settings) -> OutputSettings {
     }
 }
 
-fn recorder_settings(
+/// What the recorder is told. `addresses` are those on which the server listens.
+///
+/// # Errors
+/// The settings do not make sense, or this program's own path is not known.
+pub fn recorder_settings(
     settings: &Settings,
     data_dir: &Path,
     store_dir: Option<PathBuf>,
