@@ -1,15 +1,34 @@
 //! Channels of Agora, by the interface of memharbor_server.
 
+use std::time::Duration;
+
+use harness::agora::{APP_ID, Agora, Speaker};
+use harness::children::kill_all_naming;
+use harness::content::{amplitude, wav_samples, wav_seconds};
 use harness::http;
 use harness::ports::free_port;
-use harness::tapedeck::{Reply, Tapedeck};
+use harness::tapedeck::{Reply, Tapedeck, now_ms};
+use harness::wait::until;
 use serde_json::{Value, json};
 use storage_testing::firebase;
 use storage_testing::firestore::Collection;
 
-const APP_ID: &str = "970CA35de60c44645bbae8a215061b33";
 const CERTIFICATE: &str = "5CFd2fd1755d40ecb72977518be15d3b";
 const BUCKET: &str = "demo.appspot.com";
+const CHANNEL: &str = "group1_alice_bob";
+
+const ALICE: Speaker = Speaker {
+    uid: 7,
+    pitch: 440.0,
+    level: 0.25,
+};
+const BOB: Speaker = Speaker {
+    uid: 8,
+    pitch: 1_000.0,
+    level: 0.125,
+};
+/// Samples in a second.
+const RATE: usize = 16_000;
 
 /// Firebase's storage emulator and a stand-in for Firestore.
 struct Project {
@@ -188,5 +207,190 @@ async fn without_an_app_no_channel_is_recorded() {
     let error = refused.body["error"].as_str().expect("a reason");
     assert!(error.contains("AGORA_APP_ID"), "{error}");
     assert!(!tapedeck.data().join("logs").exists());
+    tapedeck.assert_nothing_left().await;
+}
+
+/// What is asked of `/v1` until it answers as wanted.
+async fn wait_for(tapedeck: &Tapedeck, id: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let is = &is;
+    until(what, Duration::from_secs(40), || async move {
+        Some(tapedeck.recording(id).await).filter(is)
+    })
+    .await
+}
+
+/// The only recording that `/v1` knows.
+async fn recording_id(tapedeck: &Tapedeck) -> String {
+    let page = tapedeck.get("/v1/recordings").await.body;
+    let id = page["recordings"][0]["id"].as_str();
+    id.unwrap_or_else(|| panic!("{page}")).to_owned()
+}
+
+/// Both tones are heard at their levels in a second of sound.
+fn assert_both(second: &[f32], when: &str) {
+    for of in [ALICE, BOB] {
+        let level = amplitude(second, of.pitch.into()) / f64::from(of.level);
+        assert!((0.8..1.2).contains(&level), "{level} of {of:?} {when}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_reaches_its_project_as_memharbors_clients_know_it() {
+    let project = Project::start().await;
+    let mut agora = Agora::start().await;
+    agora.speak(CHANNEL, ALICE).await;
+    agora.speak(CHANNEL, BOB).await;
+    let (port, sdk) = (free_port(), agora.sdk().display().to_string());
+    let mut variables = project.variables();
+    variables.extend([
+        ("TAPEDECK_AGORA_SDK", sdk.as_str()),
+        ("TAPEDECK_AGORA_ALLOWED_HOSTS", "127.0.0.1"),
+    ]);
+    let mut tapedeck = server(port, &variables).await;
+    let channel = json!({"channel": CHANNEL});
+    let asked_at = now_ms();
+    let started = ask(port, "recording/start", Some(channel.clone())).await;
+    println!("started after {:.1} s", (now_ms() - asked_at) / 1e3);
+    assert_eq!(started.status, 200, "{}", started.body);
+    let (sid, name) = (&started.body["sid"], &started.body["filename"]);
+    assert_eq!(started.body["uid"], 999_999);
+    assert_eq!(agora.recorders(CHANNEL), 1, "it is in the channel");
+    let again = ask(port, "recording/start", Some(channel.clone())).await;
+    assert_eq!((again.status, &again.body["sid"]), (409, sid));
+
+    let id = recording_id(&tapedeck).await;
+    let status = until("both are heard", Duration::from_secs(20), || async {
+        let status = ask(port, "recording/status", None).await.body["sessions"][0].take();
+        let mut speakers = status["speakers"].as_array()?.clone();
+        speakers.sort_by_key(Value::to_string);
+        (speakers == [7, 8]).then_some(status)
+    })
+    .await;
+    assert_eq!((&status["sid"], &status["filename"]), (sid, name));
+    assert_eq!(status["status"], "recording");
+    let part = tapedeck.work(&id).join("render/part.wav");
+    let snapshot = agora.folder().join("moment.wav");
+    let mut lengths = Vec::new();
+    while lengths.last().is_none_or(|length| *length < 4.0) {
+        // Of a file without sound ffprobe complains.
+        if std::fs::metadata(&part).is_ok_and(|file| file.len() > 4_096) {
+            std::fs::copy(&part, &snapshot).expect("a copy");
+            lengths.push(wav_seconds(&snapshot));
+        }
+        tokio::time::sleep(Duration::from_millis(350)).await;
+    }
+    assert!(lengths.len() > 3, "{lengths:?}");
+
+    let begun = tapedeck.recording(&id).await["startedAtMs"].as_f64();
+    let length = now_ms() - begun.expect("a start");
+    let stopped = ask(port, "recording/stop", Some(json!({"sid": sid}))).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.body);
+    let told = stopped.body["duration"].as_f64().expect("a duration");
+    println!("recorded for {length:.0} ms, the file has {told} ms");
+    assert!((told - length).abs() < 300.0);
+    let path = format!("recordings/{}", name.as_str().expect("a name"));
+    let firebase = &stopped.body["firebase"];
+    assert_eq!(firebase["storagePath"], path, "{}", stopped.body);
+    let (document, fields) = {
+        let documents = project.collection.documents.lock().expect("documents");
+        assert_eq!(documents.len(), 1, "once");
+        let (id, fields) = documents.first_key_value().expect("a document");
+        (id.clone(), fields.clone())
+    };
+    assert_eq!(firebase["firestoreId"], document);
+    assert_eq!(fields["channel"]["stringValue"], CHANNEL);
+    assert_eq!(fields["duration"]["integerValue"], told.to_string());
+    let rate = &fields["spec"]["mapValue"]["fields"]["sampleRate"];
+    assert_eq!(rate["integerValue"], "16000");
+
+    let url = firebase["url"].as_str().expect("an address");
+    let file = http::client().get(url).send().await.expect("an answer");
+    let file = file.bytes().await.expect("bytes");
+    std::fs::write(&snapshot, &file).expect("a copy");
+    assert!((wav_seconds(&snapshot) * 1e3 - told).abs() < 1.0);
+    let samples = wav_samples(&file);
+    let end = samples.len() - RATE / 2;
+    assert_both(&samples[end - RATE..end], "at the end");
+    let listed = ask(port, "recording/list", None).await.body;
+    assert_eq!(listed["total"], 1, "{listed}");
+    assert_eq!(listed["recordings"][0]["sid"], *sid);
+    assert_eq!(listed["recordings"][0]["size"], file.len());
+
+    // Asked again, also of the next server, it says the same.
+    let repeated = ask(port, "recording/stop", Some(json!({"sid": sid}))).await;
+    assert_eq!(repeated.body, stopped.body);
+    tapedeck.terminate();
+    tapedeck.run().await;
+    let repeated = ask(port, "recording/stop", Some(json!({"sid": sid}))).await;
+    assert_eq!(repeated.body, stopped.body);
+    let gone = ask(port, "recording/stop", Some(channel)).await;
+    assert_eq!(gone.status, 404, "{}", gone.body);
+    assert_eq!(agora.recorders(CHANNEL), 0, "it has left the channel");
+    tapedeck.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn whatever_is_killed_in_mid_call_the_recording_goes_on() {
+    let mut agora = Agora::start().await;
+    agora.speak(CHANNEL, ALICE).await;
+    agora.speak(CHANNEL, BOB).await;
+    let (port, sdk) = (free_port(), agora.sdk().display().to_string());
+    let variables = [
+        ("TAPEDECK_AGORA_SDK", sdk.as_str()),
+        ("TAPEDECK_AGORA_ALLOWED_HOSTS", "127.0.0.1"),
+    ];
+    let mut tapedeck = server(port, &variables).await;
+    let body = Some(json!({"channel": CHANNEL}));
+    let started = ask(port, "recording/start", body).await;
+    assert_eq!(started.status, 200, "{}", started.body);
+    let id = recording_id(&tapedeck).await;
+    let heard = |gaps: usize| {
+        move |recording: &Value| {
+            let found = recording["gaps"].as_array().map_or(0, Vec::len);
+            recording["state"] == "active" && found >= gaps
+        }
+    };
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    tapedeck.kill();
+    tapedeck.run().await;
+    assert_eq!(tapedeck.signal_children("render", libc::SIGKILL), 1);
+    wait_for(&tapedeck, &id, "the next server has it", heard(0)).await;
+    assert_eq!(tapedeck.signal_children("capture", libc::SIGKILL), 1);
+    wait_for(&tapedeck, &id, "capture is back", heard(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+
+    kill_all_naming(&format!("--user-data-dir={}", tapedeck.data().display()));
+    wait_for(&tapedeck, &id, "another browser listens", heard(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(tapedeck.signal_children("browser", libc::SIGKILL), 1);
+    wait_for(&tapedeck, &id, "another host listens", heard(3)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    let begun = tapedeck.recording(&id).await["startedAtMs"].as_f64();
+    let length = now_ms() - begun.expect("a start");
+    let sid = json!({"sid": started.body["sid"]});
+    let stopped = ask(port, "recording/stop", Some(sid)).await;
+    assert_eq!(stopped.status, 200, "{}", stopped.body);
+    let ended = tapedeck.wait_for_end(&id).await;
+    println!("gaps: {}", ended["gaps"]);
+    assert_eq!(ended["state"], "complete", "{ended}");
+    assert_eq!(ended["restarts"]["capture"], 1, "{ended}");
+    let told = stopped.body["duration"].as_f64().expect("a duration");
+    println!("recorded for {length:.0} ms, the file has {told} ms");
+    assert!((told - length).abs() < 500.0, "time stays true");
+    let name = stopped.body["filename"].as_str().expect("a name");
+    let file = tapedeck.file(name);
+    wav_seconds(&file);
+    let samples = wav_samples(&std::fs::read(file).expect("a file"));
+    assert_both(&samples[2 * RATE..3 * RATE], "at the beginning");
+    let end = samples.len() - RATE / 2;
+    assert_both(&samples[end - RATE..end], "at the end");
+    let url = stopped.body["url"].as_str().expect("an address");
+    let fetched = http::client().get(url).send().await.expect("an answer");
+    assert_eq!(
+        fetched.bytes().await.expect("bytes").len(),
+        samples.len() * 2 + 44
+    );
     tapedeck.assert_nothing_left().await;
 }

@@ -1,49 +1,12 @@
 //! A room becomes a WAV for speech recognition, which can be read at any moment.
 
 use std::path::Path;
-use std::process::Command;
 
-use harness::content::Recording;
+use harness::content::{Recording, wav_seconds as seconds};
 use harness::livekit::Livekit;
 use harness::publisher::{Publisher, PublisherOptions};
 use harness::tapedeck::{Tapedeck, now_ms};
 use serde_json::json;
-
-/// Seconds that Python's `wave` and ffprobe find in a file, which must be the same.
-fn seconds(path: &Path) -> f64 {
-    let script = "import sys, wave; w = wave.open(sys.argv[1]); n = w.getnframes(); \
-                  assert (w.getnchannels(), w.getsampwidth(), w.getframerate()) == (1, 2, 16000); \
-                  assert len(w.readframes(n)) == 2 * n; print(n / 16000)";
-    let told = said(Command::new("python3").args(["-c", script]).arg(path));
-    let by_python: f64 = told.parse().unwrap();
-    // It grows meanwhile: a copy does not.
-    let told = said(Command::new("ffprobe").args(PROBE).arg(path));
-    let by_ffprobe: f64 = told.parse().unwrap();
-    assert!(
-        (by_ffprobe - by_python).abs() < 0.001,
-        "{by_python} {by_ffprobe}"
-    );
-    by_python
-}
-
-const PROBE: [&str; 6] = [
-    "-v",
-    "warning",
-    "-show_entries",
-    "stream=duration",
-    "-of",
-    "csv=p=0",
-];
-
-fn said(command: &mut Command) -> String {
-    let output = command.output().expect("it is installed");
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success() && complaints.is_empty(),
-        "{complaints}"
-    );
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
 
 #[tokio::test]
 async fn a_room_becomes_a_wav_that_can_be_read_at_any_moment() {

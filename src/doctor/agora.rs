@@ -1,12 +1,13 @@
 //! Agora: the app's credentials, and a real join to a channel, which only the owner of an app can try.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tapedeck_actors::{Manifest, MediaServers, Recorder, SourceKind, StartRequest};
+use tapedeck_pipelines::browser::{find_chromium, find_sdk};
 use tapedeck_pipelines::job::{OutputFormat, OutputSettings};
 use tapedeck_storage::DiskStore;
 
@@ -46,13 +47,23 @@ pub fn look(settings: &Settings) -> Vec<Finding> {
             "no app is configured (AGORA_APP_ID): no channels are recorded",
         )];
     }
-    match AppCredentials::new(&agora.app_id, &agora.app_certificate) {
-        Ok(_) => vec![Finding::ok(
+    let credentials = match AppCredentials::new(&agora.app_id, &agora.app_certificate) {
+        Ok(_) => Finding::ok(
             CHECK,
             "id and certificate of the app are well-formed; whether Agora takes them tries `tapedeck doctor agora --channel NAME`",
-        )],
-        Err(error) => vec![Finding::problem(CHECK, error.to_string())],
-    }
+        ),
+        Err(error) => Finding::problem(CHECK, error.to_string()),
+    };
+    let found = |check, path: Result<PathBuf, String>| match path {
+        Ok(path) => Finding::ok(check, path.display().to_string()),
+        Err(error) => Finding::problem(check, error),
+    };
+    let chromium = find_chromium(Path::new(agora.chromium.trim()));
+    vec![
+        credentials,
+        found("Chromium", chromium.map_err(|error| error.to_string())),
+        found("Agora's SDK", find_sdk(Path::new(agora.sdk.trim()))),
+    ]
 }
 
 /// Joins a channel as recordings do, listens, and tells what was heard. Nothing is kept.
@@ -220,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn credentials_are_looked_at_when_there_is_an_app() {
+    fn what_an_app_needs_is_looked_at_when_there_is_one() {
         let mut settings = Settings::default();
         assert_eq!(look(&settings)[0].verdict, Verdict::Ok);
         settings.agora.app_id = "your_app_id".into();
@@ -229,7 +240,12 @@ mod tests {
         assert!(finding.message.contains("AGORA_APP_ID"));
         settings.agora.app_id = "0".repeat(32);
         settings.agora.app_certificate = Secret::new("f".repeat(32));
-        assert_eq!(look(&settings)[0].verdict, Verdict::Ok);
+        settings.agora.chromium = "/nowhere/chromium".into();
+        settings.agora.sdk = "/nowhere/sdk.js".into();
+        let findings = look(&settings);
+        let verdicts: Vec<_> = findings.iter().map(|it| it.verdict).collect();
+        let expected = [Verdict::Ok, Verdict::Problem, Verdict::Problem];
+        assert_eq!(verdicts, expected, "{findings:?}");
     }
 
     #[test]

@@ -252,8 +252,11 @@ fn describe(status: io::Result<std::process::ExitStatus>) -> String {
     status.map_or_else(|error| error.to_string(), |status| status.to_string())
 }
 
-/// The executable to start.
-fn find(named: &Path) -> Result<PathBuf, BrowserError> {
+/// The executable to start: the one that is named, or the first of the search path.
+///
+/// # Errors
+/// There is none; says how to get it.
+pub fn find(named: &Path) -> Result<PathBuf, BrowserError> {
     let is_executable = |path: &PathBuf| {
         std::fs::metadata(path)
             .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)

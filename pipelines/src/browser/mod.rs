@@ -20,4 +20,6 @@ mod sdk;
 mod visit;
 
 pub use channel::*;
+pub use chromium::{BrowserError, find as find_chromium};
 pub use process::run;
+pub use sdk::find as find_sdk;

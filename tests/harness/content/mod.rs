@@ -23,6 +23,7 @@ mod decode;
 mod luma;
 mod probe;
 mod recording;
+mod wav;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use luma::{Luma, ssim};
 pub use probe::{AudioStream, VideoStream};
 pub use recording::Recording;
 pub use testcard::content::{Offsets, Sound, Stretch, Tile, TileFrame, after, offsets};
+pub use wav::{amplitude, wav_samples, wav_seconds};
 
 /// Why a recording could not be looked at.
 #[derive(Debug, thiserror::Error)]

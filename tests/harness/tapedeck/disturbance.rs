@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Recording, Tapedeck};
 
 impl Tapedeck {
-    /// Sends a signal to its processes of a kind (`capture`, `render` or `rooms`); how many there
+    /// Sends a signal to its processes of a kind (`capture`, `render`, `rooms` or `browser`); how many there
     /// were.
     pub fn signal_children(&self, role: &str, signal: i32) -> usize {
         let processes = self.children(role);
@@ -23,7 +23,7 @@ impl Tapedeck {
     /// `kill -9` of the server and of all that it started, as when the machine goes down.
     pub fn kill_everything(&mut self) {
         self.kill();
-        for role in ["capture", "render", "rooms"] {
+        for role in ["capture", "render", "rooms", "browser"] {
             self.signal_children(role, libc::SIGKILL);
         }
     }

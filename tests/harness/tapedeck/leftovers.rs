@@ -86,7 +86,10 @@ pub fn files(data: &Path) -> Vec<PathBuf> {
         let text = below.to_string_lossy();
         let name = below.file_name().unwrap_or_default().to_string_lossy();
         let in_work = text.starts_with("work/");
-        (text.starts_with("run/") && !text.starts_with("run/rooms"))
+        let is_shared = ["run/rooms", "run/browser"]
+            .iter()
+            .any(|shared| text.starts_with(shared));
+        (text.starts_with("run/") && !is_shared)
             || name.contains(".tmp")
             || name.contains(".part")
             || (in_work && (text.contains("/log/") || text.contains("/render/")))

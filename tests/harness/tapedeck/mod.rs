@@ -271,6 +271,8 @@ impl Tapedeck {
     /// Something remains after 15 s.
     pub async fn assert_nothing_left(mut self) {
         let data = self.data();
+        // It would wait for further recordings for a while; its browser must not outlive it.
+        self.signal_children("browser", libc::SIGKILL);
         let deadline = Instant::now() + Duration::from_secs(15);
         loop {
             let processes = leftovers::captures_and_renders(&data);
@@ -324,8 +326,14 @@ pub fn command() -> Command {
 fn print_children_logs(data: &Path) {
     let work = std::fs::read_dir(data.join("work")).into_iter().flatten();
     let folders = work.flatten().map(|entry| entry.path());
-    for folder in folders.chain([data.join("rooms")]) {
-        for name in ["capture.log", "render.log", "manifest.json", "rooms.log"] {
+    for folder in folders.chain([data.join("rooms"), data.join("browser")]) {
+        for name in [
+            "capture.log",
+            "render.log",
+            "manifest.json",
+            "rooms.log",
+            "browser.log",
+        ] {
             let path = folder.join(name);
             if path.is_file() {
                 eprintln!(

@@ -20,7 +20,7 @@ const PHASES: usize = (RATE / SPEECH_RATE as u64) as usize;
 pub fn pcm_samples(packet: &[u8], clock_rate: u32) -> Option<i64> {
     let count = i64::try_from(packet.len() / 2).ok()?;
     let samples = count * RATE as i64 / i64::from(clock_rate.max(1));
-    (packet.len() % 2 == 0 && samples > 0 && samples <= LONGEST).then_some(samples)
+    (packet.len().is_multiple_of(2) && samples > 0 && samples <= LONGEST).then_some(samples)
 }
 
 /// Makes sound of a track's packets. What it gives depends on the last millisecond only.
