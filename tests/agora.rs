@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::agora::{APP_ID, Agora, Speaker};
+use harness::agora::{APP_ID, Agora, Joining, Speaker};
 use harness::children::kill_all_naming;
 use harness::content::{amplitude, wav_samples, wav_seconds};
 use harness::http;
@@ -392,5 +392,73 @@ async fn whatever_is_killed_in_mid_call_the_recording_goes_on() {
         fetched.bytes().await.expect("bytes").len(),
         samples.len() * 2 + 44
     );
+    tapedeck.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn what_agora_says_is_told_and_tokens_are_renewed() {
+    let mut agora = Agora::start().await;
+    agora.speak(CHANNEL, ALICE).await;
+    let (port, sdk) = (free_port(), agora.sdk().display().to_string());
+    let variables = [
+        ("TAPEDECK_AGORA_SDK", sdk.as_str()),
+        ("TAPEDECK_AGORA_ALLOWED_HOSTS", "127.0.0.1"),
+        ("TAPEDECK_AGORA_JOIN_TIMEOUT_S", "7"),
+    ];
+    let tapedeck = server(port, &variables).await;
+    let start = || ask(port, "recording/start", Some(json!({"channel": CHANNEL})));
+    agora.treat_recorders(Joining::Refused(
+        "CAN_NOT_GET_GATEWAY_SERVER",
+        "invalid vendor key",
+    ));
+    let refused = start().await;
+    assert_eq!(refused.status, 502, "{}", refused.body);
+    let error = refused.body["error"].as_str().expect("a reason");
+    assert!(error.contains("invalid vendor key"), "{error}");
+    agora.treat_recorders(Joining::Ignored);
+    let ignored = start().await;
+    assert_eq!(ignored.status, 504, "{}", ignored.body);
+    agora.treat_recorders(Joining::Welcome);
+
+    let started = start().await;
+    assert_eq!(started.status, 200, "{}", started.body);
+    let of_join = agora.asked().pop().expect("a join");
+    assert_eq!(of_join["uid"], 999_999, "{of_join}");
+    agora.raise(CHANNEL, "token-privilege-will-expire");
+    let renewed = until("the token is renewed", Duration::from_secs(15), || async {
+        let asked = agora.asked().pop()?;
+        Some(asked["renewed"].as_str()?.to_owned())
+    })
+    .await;
+    assert!(renewed.starts_with(&format!("006{APP_ID}")), "{renewed}");
+    assert_ne!(renewed, of_join["token"]);
+
+    agora.connection(CHANNEL, "DISCONNECTED", "UID_CONFLICT");
+    let id = recording_id(&tapedeck).await;
+    let ended = tapedeck.wait_for_end(&id).await;
+    assert_eq!(ended["endReason"], "identity_taken", "{ended}");
+    assert_eq!(ended["state"], "complete", "{ended}");
+    let sid = json!({"sid": started.body["sid"]});
+    let stopped = ask(port, "recording/stop", Some(sid)).await;
+    assert_eq!(stopped.body["status"], "stopped", "{}", stopped.body);
+
+    // What the owner of an app tries a join with.
+    let mut doctor = tapedeck.command(&["doctor", "agora", "--channel", CHANNEL]);
+    doctor.args(["--seconds", "3", "--json"]);
+    let output = tokio::task::spawn_blocking(move || doctor.output());
+    let output = output.await.expect("no panic").expect("it runs");
+    let findings: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told = findings.iter().map(|finding| finding["message"].as_str());
+    let told = told
+        .map(Option::unwrap_or_default)
+        .collect::<Vec<_>>()
+        .join("\n");
+    assert!(output.status.success(), "{told}");
+    for expected in ["in channel group1_alice_bob as user 999999", "7 (loudest"] {
+        assert!(told.contains(expected), "{told}");
+    }
+    let all_is_well = findings.iter().all(|finding| finding["verdict"] == "ok");
+    assert!(all_is_well, "{told}");
+    println!("{told}");
     tapedeck.assert_nothing_left().await;
 }
