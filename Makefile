@@ -64,6 +64,7 @@ bench:
 	$(CARGO) run --release --locked -p tapedeck-bench
 	$(CARGO) run --release --locked -p tapedeck-bench -- --publishers 2 --wav 0 --camera-rate 30 --json target/bench-30.json
 	$(CARGO) run --release --locked -p tapedeck-bench --bin upload
+	$(CARGO) run --release --locked -p tapedeck-bench --bin agora
 
 clean:
 	$(CARGO) clean

@@ -122,6 +122,8 @@ async function join({ appId, channel, token, uid, timeoutMs }) {
     timer = setTimeout(() => reject(late), timeoutMs);
   });
   try {
+    // Whoever speaks at once is to be heard from the beginning.
+    await mixing;
     configure();
     client = sdk.createClient({ mode: "live", codec: "vp8", role: "audience" });
     listen();
@@ -168,4 +170,5 @@ sender.onmessage = ({ data }) => {
 addEventListener("error", ({ message }) => problem("the page failed", message));
 addEventListener("unhandledrejection", ({ reason }) => problem("the page failed", reason));
 
-startMixer().catch((error) => problem("sound cannot be taken", error));
+const mixing = startMixer();
+mixing.catch((error) => problem("sound cannot be taken", error));

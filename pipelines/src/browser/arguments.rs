@@ -28,6 +28,8 @@ const FLAGS: &[&str] = &[
     "--disable-gpu",
     "--disable-sync",
     "--force-webrtc-ip-handling-policy=default",
+    // Only why it ends; there is much that a machine without a screen lacks.
+    "--log-level=3",
     "--metrics-recording-only",
     "--no-default-browser-check",
     "--no-first-run",

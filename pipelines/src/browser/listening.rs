@@ -19,6 +19,10 @@ use super::visit::{Departure, Visit};
 /// The first and the longest pause between two visits.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// How long the sound of a page may take to begin, for the first page and at most: a machine that is
+/// too busy for the first may manage the next.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(2_500), Duration::from_secs(10));
+
 /// Before it is tried again with a token that was refused; another one is tried at once.
 const TOKEN_PAUSE: Duration = Duration::from_secs(10);
 
@@ -73,6 +77,7 @@ pub struct Listening {
     teller: Teller,
     left: watch::Receiver<bool>,
     pause: Duration,
+    patience: Duration,
 }
 
 impl Listening {
@@ -89,6 +94,7 @@ impl Listening {
             teller,
             left,
             pause: PAUSES.0,
+            patience: PATIENCE.0,
         }
     }
 
@@ -96,11 +102,12 @@ impl Listening {
         let mut has_joined = false;
         while !*self.left.borrow() {
             let begun = Instant::now();
-            let mut visit = Visit::new(&self.host, &mut self.channel, &self.teller);
+            let mut visit = Visit::new(&self.host, &mut self.channel, &self.teller, self.patience);
             let departure = visit.run(&mut self.left).await;
             has_joined |= visit.has_joined();
             if begun.elapsed() >= LONG_VISIT {
                 self.pause = PAUSES.0;
+                self.patience = PATIENCE.0;
             }
             match self.conclude(departure, has_joined).await {
                 Ok(true) => {}
@@ -149,6 +156,7 @@ impl Listening {
             () = happened(&mut self.left) => {}
         }
         self.pause = self.pause.saturating_mul(2).min(PAUSES.1);
+        self.patience = self.patience.saturating_mul(2).min(PATIENCE.1);
         Ok(true)
     }
 }

@@ -29,9 +29,9 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(20);
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Between two looks at whether the page lives.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_millis(500);
 
-/// A page that sends no sound for so long is dead.
+/// A page whose sound has stopped for so long is dead.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// A page that does not answer for so long is dead, though it sends sound: its SDK has no thread.
@@ -81,19 +81,31 @@ pub struct Visit<'a> {
     channel: &'a mut Channel,
     teller: &'a Teller,
     sound: Sound,
+    /// How long its sound may take to begin.
+    patience: Duration,
+    heard: bool,
     joined: bool,
     last_sound: Instant,
     last_answer: Instant,
 }
 
 impl<'a> Visit<'a> {
-    pub fn new(host: &'a Host, channel: &'a mut Channel, teller: &'a Teller) -> Self {
+    /// A page whose sound, even if it is silence, does not begin within `patience` is given up: its
+    /// audio thread hangs.
+    pub fn new(
+        host: &'a Host,
+        channel: &'a mut Channel,
+        teller: &'a Teller,
+        patience: Duration,
+    ) -> Self {
         let now = Instant::now();
         Self {
             host,
             channel,
             teller,
             sound: Sound::default(),
+            patience,
+            heard: false,
             joined: false,
             last_sound: now,
             last_answer: now,
@@ -191,6 +203,7 @@ impl<'a> Visit<'a> {
             return Ok(());
         };
         self.last_sound = Instant::now();
+        self.heard = true;
         if let Some(drift) = self.sound.drift(&samples) {
             log::warn!(
                 "channel {}: the browser's audio clock is {} ms away from its wall clock",
@@ -250,8 +263,9 @@ impl<'a> Visit<'a> {
         if !self.joined && begun.elapsed() >= PAGE_TIMEOUT {
             return Err(refused(true, "the page does not come to an end"));
         }
-        let why = if self.last_sound.elapsed() >= SILENCE {
-            "the page sends no sound any more"
+        let limit = if self.heard { SILENCE } else { self.patience };
+        let why = if self.last_sound.elapsed() >= limit {
+            "the page sends no sound"
         } else if self.last_answer.elapsed() >= NO_ANSWER {
             "the page does not answer any more"
         } else {

@@ -3,9 +3,11 @@
 //! the signalling between them. Whatever Agora may tell a recorder can be told here.
 
 mod http;
+mod processes;
 mod recorder;
 mod signalling;
 
+pub use processes::{BrowserProcess, Victims};
 pub use recorder::{Ended, Log, Recorder};
 
 use std::path::{Path, PathBuf};
@@ -138,6 +140,11 @@ impl Agora {
         let kind = if muted { "unpublished" } else { "published" };
         let event = json!({ "type": kind, "uid": uid });
         self.signalling.tell_audience(channel, &event);
+    }
+
+    /// All speakers leave, whatever channel they are in.
+    pub fn all_leave(&mut self) {
+        self.publishers = None;
     }
 
     /// With what recorders joined a channel, and the tokens that they renewed theirs with.

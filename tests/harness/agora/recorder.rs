@@ -15,6 +15,7 @@ use tapedeck_pipelines::log::{Body, LogEvent, LogReader, Next};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::processes::{self, BrowserProcess, Victims};
 use super::{APP_ID, Agora, RECORDER};
 use crate::children::tail;
 use crate::tapedeck::program;
@@ -115,6 +116,29 @@ impl Recorder {
             unreachable!("it records a channel");
         };
         browser.folder.clone()
+    }
+
+    /// The processes of host and browser.
+    pub fn browser_processes(&self) -> Vec<BrowserProcess> {
+        processes::below(&self.browser_folder())
+    }
+
+    /// Kills some of the processes of host and browser; returns them.
+    pub fn kill_browser(&self, victims: Victims) -> Vec<BrowserProcess> {
+        let mut processes = self.browser_processes();
+        processes.retain(|process| process.kind == victims);
+        processes.iter().for_each(BrowserProcess::kill);
+        processes
+    }
+
+    /// How many profiles there are.
+    ///
+    /// # Panics
+    /// The host has no folder.
+    pub fn profiles(&self) -> usize {
+        let entries = std::fs::read_dir(self.browser_folder()).expect("a folder");
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter(|name| name.starts_with("profile-")).count()
     }
 
     /// The first snapshot that is as wanted.
@@ -275,18 +299,40 @@ impl Log {
         output
     }
 
+    /// Exports its tracks into a folder; returns the names of their files.
+    ///
+    /// # Panics
+    /// They cannot be exported.
+    pub fn export(&self, folder: &Path) -> Vec<String> {
+        let mut command = Program::new(program::find());
+        program::clean_environment(&mut command);
+        let exported = command
+            .arg("export")
+            .arg(self.folder.join("log"))
+            .arg("--out")
+            .arg(folder)
+            .output()
+            .expect("tapedeck runs");
+        let complaints = String::from_utf8_lossy(&exported.stderr);
+        assert!(exported.status.success(), "{complaints}");
+        let entries = std::fs::read_dir(folder).expect("a folder");
+        entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect()
+    }
+
     /// The work folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The gaps that the log tells, seconds.
+    /// The gaps that the log tells, seconds; those that touch are one.
     ///
     /// # Panics
     /// The log cannot be read.
     pub fn gaps(&self) -> Vec<(f64, f64, String)> {
         let mut reader = LogReader::open(&self.folder.join("log")).expect("a log");
-        let mut gaps = Vec::new();
+        let mut gaps: Vec<(f64, f64, String)> = Vec::new();
         while let Next::Record(record) = reader.next().expect("a sound log") {
             if let Body::Event(LogEvent::Gap {
                 from_ns,
@@ -294,7 +340,11 @@ impl Log {
                 reason,
             }) = record.body
             {
-                gaps.push((from_ns as f64 / 1e9, to_ns as f64 / 1e9, reason));
+                let (from, to) = (from_ns as f64 / 1e9, to_ns as f64 / 1e9);
+                match gaps.last_mut().filter(|before| from - before.1 < 0.001) {
+                    Some(before) => before.1 = to,
+                    None => gaps.push((from, to, reason)),
+                }
             }
         }
         gaps

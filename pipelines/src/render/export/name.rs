@@ -2,8 +2,13 @@
 
 use crate::log::{Codec, TrackInfo};
 
-/// `NUMBER-IDENTITY-SOURCE.EXTENSION`, safe for file systems. The number makes it unique.
+/// `NUMBER-IDENTITY-SOURCE.EXTENSION`, safe for file systems. The number makes it unique. The sound
+/// of a whole room has `room` for an identity.
 pub fn of(info: &TrackInfo, identity: &str) -> String {
+    let identity = match info.participant.is_empty() {
+        true => "room",
+        false => identity,
+    };
     let identity: String = identity
         .chars()
         .map(

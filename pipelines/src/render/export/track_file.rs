@@ -237,7 +237,8 @@ fn format(codec: Codec, clock_rate: u32, first: &[u8]) -> Option<(gst::Caps, &'s
                 .field("rate", i32::try_from(clock_rate).ok()?)
                 .field("channels", 1)
                 .build(),
-            "matroskamux",
+            // Told which kind of track it gets, or it makes one for video.
+            "audio/x-raw ! matroskamux",
         )),
         Codec::Unknown => None,
     }
