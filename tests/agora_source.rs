@@ -1,11 +1,10 @@
 //! Channels of Agora, heard by tabs of a real Chromium. Agora's cloud is played by a stand-in, over
 //! real WebRTC between browsers of this machine.
 
-use std::f32::consts::PI;
 use std::time::{Duration, Instant};
 
 use harness::agora::{Agora, BrowserProcess, Joining, Log, Recorder, Speaker, Victims};
-use harness::content::Recording;
+use harness::content::{Recording, amplitude};
 use harness::wait::until;
 use tapedeck_pipelines::control::{CaptureSnapshot, CaptureState, Command, EndReason, FailureKind};
 use tapedeck_pipelines::job::{BrowserSettings, CaptureJob, Secret, Source};
@@ -26,17 +25,6 @@ const BOB: Speaker = Speaker {
 
 /// Samples in a second.
 const RATE: usize = 16_000;
-
-/// The amplitude of a tone in a stretch of samples (Goertzel's way, by its definition).
-fn amplitude(samples: &[f32], pitch: f32) -> f32 {
-    let (mut sine, mut cosine) = (0.0, 0.0);
-    for (index, sample) in samples.iter().enumerate() {
-        let angle = 2.0 * PI * pitch * (index % RATE) as f32 / RATE as f32;
-        sine += sample * angle.sin();
-        cosine += sample * angle.cos();
-    }
-    2.0 * sine.hypot(cosine) / samples.len() as f32
-}
 
 /// Whole stretches of 10 ms, from sample `from` on, in which next to nothing is heard.
 fn drop_outs(samples: &[f32], from: usize) -> Vec<f32> {
@@ -83,7 +71,8 @@ async fn record_two_speakers(length: Duration, late: usize) {
     );
     assert!((seconds - ended.wall.as_secs_f64()).abs() < 0.05, "{said}");
     let heard = &samples[begun..begun + length.as_secs() as usize * RATE];
-    let [ann, bob] = [ANN, BOB].map(|of| amplitude(&heard[..RATE * 4], of.pitch) / of.level);
+    let [ann, bob] =
+        [ANN, BOB].map(|of| amplitude(&heard[..RATE * 4], of.pitch.into()) / f64::from(of.level));
     println!("levels {ann:.3} and {bob:.3} of what was sent");
     assert!((0.85..1.15).contains(&ann) && (0.85..1.15).contains(&bob));
     let missing = drop_outs(&samples[..begun + heard.len()], begun);
@@ -127,7 +116,7 @@ fn assert_heard_but_for(log: &Log, count: usize, said: &str) {
         assert!(to - from <= 5.0, "{gaps:?}\n{said}");
         // A tab takes some moments to hear whoever speaks.
         for at in [from - 1.0, to + 2.5] {
-            let heard = amplitude(moment(at), ANN.pitch) / ANN.level;
+            let heard = amplitude(moment(at), ANN.pitch.into()) / f64::from(ANN.level);
             assert!(
                 (0.85..1.15).contains(&heard),
                 "{heard} at {at:.1} s\n{said}"

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 use super::processes::{self, BrowserProcess, Victims};
 use super::{APP_ID, Agora, RECORDER};
 use crate::children::tail;
+use crate::content::wav_samples;
 use crate::tapedeck::program;
 
 /// What has to happen takes no longer, even on a busy machine.
@@ -270,12 +271,7 @@ impl Log {
     /// It cannot be rendered.
     pub fn samples(&self) -> Vec<f32> {
         let output = self.render("rendered.wav", &["--format", "wav"]);
-        let bytes = std::fs::read(output).expect("a file");
-        assert_eq!(&bytes[..4], b"RIFF");
-        bytes[44..]
-            .chunks_exact(2)
-            .map(|bytes| f32::from(i16::from_le_bytes([bytes[0], bytes[1]])) / 32_768.0)
-            .collect()
+        wav_samples(&std::fs::read(output).expect("a file"))
     }
 
     /// Renders it with the options into a file of this name.
