@@ -2,6 +2,7 @@
 
 mod access;
 mod agora;
+mod channels;
 mod fakes;
 mod operators;
 mod pages;
