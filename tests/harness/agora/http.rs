@@ -1,10 +1,12 @@
-//! As much of HTTP as pages need for signalling: requests with a short body, and events that the
-//! server sends.
+//! As much of HTTP as pages need for signalling: requests with a short body, and WebSockets.
 
 use std::collections::HashMap;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 /// Longer bodies are refused, bytes.
 const MOST_BODY: usize = 1 << 20;
@@ -16,6 +18,7 @@ pub struct Request {
     pub path: String,
     pub query: HashMap<String, String>,
     pub body: Vec<u8>,
+    websocket_key: Option<String>,
 }
 
 /// Reads a request; none if it is none.
@@ -27,7 +30,7 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         .nth(1)?
         .split_once('?')
         .unwrap_or((first.split(' ').nth(1)?, ""));
-    let mut length = 0;
+    let (mut length, mut websocket_key) = (0, None);
     loop {
         let mut header = String::new();
         if stream.read_line(&mut header).await.ok()? <= 2 {
@@ -36,6 +39,8 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         let (name, value) = header.split_once(':')?;
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().ok()?;
+        } else if name.eq_ignore_ascii_case("sec-websocket-key") {
+            websocket_key = Some(value.trim().to_owned());
         }
     }
     let mut body = vec![0; usize::min(length, MOST_BODY)];
@@ -49,6 +54,7 @@ pub async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
         path: path.to_owned(),
         query,
         body,
+        websocket_key,
     })
 }
 
@@ -64,15 +70,18 @@ pub async fn answer(stream: &mut BufReader<TcpStream>, media_type: &str, body: &
     let _ = stream.shutdown().await;
 }
 
-/// Begins to send events.
-pub async fn begin_events(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
-    let head = format!("HTTP/1.1 200 OK\r\n{HEADERS}Content-Type: text/event-stream\r\n\r\n");
-    stream.write_all(head.as_bytes()).await
-}
-
-/// Sends one.
-pub async fn event(stream: &mut BufReader<TcpStream>, event: &str) -> std::io::Result<()> {
-    stream
-        .write_all(format!("data: {event}\n\n").as_bytes())
-        .await
+/// Agrees to a WebSocket (RFC 6455, 4.2.2); none if that was not asked for. Browsers have six
+/// connections to a server otherwise, over all tabs.
+pub async fn upgrade(
+    mut stream: BufReader<TcpStream>,
+    request: &Request,
+) -> Option<WebSocketStream<TcpStream>> {
+    let accept = derive_accept_key(request.websocket_key.as_ref()?.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).await.ok()?;
+    // Nothing comes before the answer, so nothing is left in the buffer.
+    Some(WebSocketStream::from_raw_socket(stream.into_inner(), Role::Server, None).await)
 }

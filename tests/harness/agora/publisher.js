@@ -31,7 +31,7 @@ async function offer(listener) {
 }
 
 const query = new URLSearchParams({ ...Object.fromEntries(fields), role: "host" });
-new EventSource(`/events?${query}`).onmessage = ({ data }) => {
+new WebSocket(`ws://${location.host}/events?${query}`).onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (event.type === "joined") STAND_IN.session = event.session;
   else if (event.type === "subscribe") offer(event.session);

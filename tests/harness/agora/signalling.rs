@@ -3,11 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::Joining;
 use super::http::{self, Request};
@@ -208,29 +211,30 @@ async fn serve(stream: TcpStream, shared: Arc<Mutex<Shared>>) {
             http::answer(&mut stream, "text/plain", "").await;
         }
         "/events" => {
-            let (session, told) = lock(&shared).join(&request);
-            send_events(stream, told).await;
-            lock(&shared).leave(session);
+            if let Some(socket) = http::upgrade(stream, &request).await {
+                let (session, told) = lock(&shared).join(&request);
+                send_events(socket, told).await;
+                lock(&shared).leave(session);
+            }
         }
         _ => {}
     }
 }
 
 /// Sends events until the page has gone.
-async fn send_events(mut stream: BufReader<TcpStream>, mut told: mpsc::UnboundedReceiver<String>) {
-    if http::begin_events(&mut stream).await.is_err() {
-        return;
-    }
-    let mut nothing = [0];
+async fn send_events(
+    mut socket: WebSocketStream<TcpStream>,
+    mut told: mpsc::UnboundedReceiver<String>,
+) {
     loop {
         tokio::select! {
             Some(event) = told.recv() => {
-                if http::event(&mut stream, &event).await.is_err() {
+                if socket.send(Message::text(event)).await.is_err() {
                     return;
                 }
             }
-            read = stream.read(&mut nothing) => {
-                if matches!(read, Ok(0) | Err(_)) {
+            said = socket.next() => {
+                if !matches!(said, Some(Ok(Message::Ping(_) | Message::Pong(_)))) {
                     return;
                 }
             }

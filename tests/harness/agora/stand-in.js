@@ -40,7 +40,7 @@
       this.query = new URLSearchParams(fields);
       this.become("CONNECTING");
       return new Promise((resolve, reject) => {
-        this.events = new EventSource(`${address}/events?${this.query}`);
+        this.events = new WebSocket(`${address}/events?${this.query}`.replace("http", "ws"));
         this.events.onmessage = ({ data }) => {
           const event = JSON.parse(data);
           if (event.type === "joined") {
