@@ -25,7 +25,7 @@ pub struct RecorderSettings {
     pub render_lag_ms: u64,
     /// What a file shows where nothing was captured.
     pub gaps: GapStyle,
-    /// The store's folder, absolute, if it is one of this machine: what lies there without a
+    /// The store's folder, absolute, if one is or was on this machine: what lies there without a
     /// manifest is told.
     pub store_dir: Option<PathBuf>,
     pub uploads: UploadSettings,

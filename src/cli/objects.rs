@@ -9,7 +9,6 @@ use tapedeck_pipelines::control::OutputFile;
 use tapedeck_storage::{StoreError, Stores};
 
 use super::Place;
-use crate::config::StorageKind;
 use crate::serve;
 
 /// Asks the stores for each delivered file; with `deep` each is read. What is on this machine's disk
@@ -18,7 +17,7 @@ use crate::serve;
 /// # Errors
 /// The stores cannot be opened, or the manifests not be read.
 pub fn check(place: &Place, deep: bool, report: &mut CheckReport) -> io::Result<()> {
-    if place.settings.storage_kinds() == [StorageKind::Disk] {
+    if place.settings.has_all_on_disk() {
         return Ok(());
     }
     // Only the first provider counts; ours is the only one.

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use tapedeck_actors::upkeep::Upkeep;
+use tapedeck_actors::upkeep::{StoreFolder, Upkeep};
 
-use crate::config::{self, Settings, StorageKind};
+use crate::config::{self, Settings};
 use crate::serve;
 
 /// A data folder and the configuration that names it.
@@ -33,9 +33,12 @@ impl Place {
         })?;
         let recordings =
             serve::recordings(&data, &settings.storage).map_err(|error| error.to_string())?;
-        // Files of other stores are looked for there.
-        let is_all_on_disk = settings.storage_kinds() == [StorageKind::Disk];
-        let upkeep = Upkeep::new(&data, is_all_on_disk.then_some(recordings));
+        let has_all = settings.has_all_on_disk();
+        let store = (has_all || recordings.is_dir()).then_some(StoreFolder {
+            path: recordings,
+            has_all,
+        });
+        let upkeep = Upkeep::new(&data, store);
         Ok(Self {
             settings,
             upkeep,

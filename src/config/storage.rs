@@ -22,6 +22,18 @@ impl Settings {
         kinds
     }
 
+    /// Whether recordings go to the disk and nowhere else, and no place is configured where they may
+    /// have gone earlier.
+    pub fn has_all_on_disk(&self) -> bool {
+        let elsewhere = [
+            &self.s3.bucket,
+            &self.firebase.bucket,
+            &self.azure.container,
+        ];
+        self.storage_kinds() == [StorageKind::Disk]
+            && elsewhere.iter().all(|name| name.trim().is_empty())
+    }
+
     /// The kind of place where recordings of a source go: never [`StorageKind::Unset`].
     pub fn storage_kind_of(&self, source: SourceKind) -> StorageKind {
         let kind = match source {

@@ -10,7 +10,7 @@ use tapedeck_storage::{DiskStore, RecordingStore, Stores, open_azure, open_fireb
 use super::{ServeError, data_folder};
 use crate::config::{Settings, StorageKind, storage};
 
-/// The stores, and the folder of the one on this machine if there is one.
+/// The stores, and the folder of the one on this machine if there is, or was, one.
 pub struct OpenStores {
     pub stores: Stores,
     pub folder: Option<PathBuf>,
@@ -45,10 +45,9 @@ pub fn open(settings: &Settings, data_dir: &Path) -> Result<OpenStores, ServeErr
             Err(error) => log::warn!("what earlier settings left is not listed: {error}"),
         }
     }
-    let uses_disk = opened.contains_key(&StorageKind::Disk);
     Ok(OpenStores {
         stores,
-        folder: uses_disk.then_some(folder),
+        folder: folder.is_dir().then_some(folder),
     })
 }
 

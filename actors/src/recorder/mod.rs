@@ -28,7 +28,7 @@ use crate::services::Services;
 use crate::sources::Sources;
 use crate::state::{self, StoreActor};
 use crate::supervision::{Keeper, OwnThread};
-use crate::upkeep::Upkeep;
+use crate::upkeep::{StoreFolder, Upkeep};
 use crate::uploader::{UploadTable, UploaderActor};
 use crate::usage::UsageSampler;
 use crate::{Manifest, MediaServers, RecorderSettings, SourceKind, StartError};
@@ -65,7 +65,10 @@ impl Recorder {
     ) -> io::Result<Self> {
         let stores = stores.into();
         let (root, address) = (settings.data_dir.clone(), settings.address.clone());
-        let store_dir = settings.store_dir.clone();
+        let store = settings.store_dir.clone().map(|path| StoreFolder {
+            path,
+            has_all: false,
+        });
         let retention = Retention::new(settings.retention, stores.clone());
         let rules = retention.clone();
         let opened = tokio::task::spawn_blocking(move || {
@@ -73,7 +76,7 @@ impl Recorder {
             let lock = folder.lock(&address)?;
             let (state, manifests) = state::State::open(folder.clone())?;
             folder.remove_stray_sockets(manifests.iter().map(|manifest| manifest.id.as_str()));
-            match Upkeep::of(folder.clone(), store_dir).survey() {
+            match Upkeep::of(folder.clone(), store).survey() {
                 Ok(survey) => survey.tell(),
                 Err(error) => log::warn!("it is not known what belongs to no recording: {error}"),
             }

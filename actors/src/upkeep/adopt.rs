@@ -139,7 +139,7 @@ impl Upkeep {
                 || self
                     .store
                     .as_ref()
-                    .is_some_and(|store| store.join(name).exists())
+                    .is_some_and(|store| store.path.join(name).exists())
         };
         let room = Room {
             name: log.room_name.clone(),

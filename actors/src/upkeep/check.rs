@@ -220,14 +220,14 @@ impl Upkeep {
     }
 
     fn check_object(&self, manifest: &Manifest, report: &mut CheckReport) -> io::Result<()> {
-        let Some(store) = &self.store else {
+        let Some(store) = self.store.as_ref().filter(|store| store.has_all) else {
             return Ok(());
         };
         if !manifest.is_delivered() {
             return Ok(());
         }
         for (name, file) in manifest.files() {
-            let path = store.join(&name);
+            let path = store.path.join(&name);
             match digest(&path)? {
                 Some((size, sha256)) if size == file.size_bytes && sha256 == file.sha256 => {
                     report.objects += 1;
@@ -249,7 +249,7 @@ impl Upkeep {
                     continue;
                 }
             }
-            let path = store.join(".metadata").join(description_of(&name));
+            let path = store.path.join(".metadata").join(description_of(&name));
             check_description(&path, manifest, file, report);
         }
         Ok(())

@@ -23,18 +23,27 @@ use crate::state::Manifests;
 pub struct Upkeep {
     folder: DataFolder,
     manifests: Manifests,
-    /// The store's folder, if it is one of this machine.
-    store: Option<PathBuf>,
+    /// The store's folder, if one is or was on this machine.
+    store: Option<StoreFolder>,
+}
+
+/// A folder of finished recordings.
+#[derive(Clone, Debug)]
+pub struct StoreFolder {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Whether all that is delivered is there: no recording goes, or went, elsewhere.
+    pub has_all: bool,
 }
 
 impl Upkeep {
     /// Looks at the data folder `data_dir`, whose finished recordings are in `store`. Nothing is made
     /// or changed.
-    pub fn new(data_dir: &Path, store: Option<PathBuf>) -> Self {
+    pub fn new(data_dir: &Path, store: Option<StoreFolder>) -> Self {
         Self::of(DataFolder::at(data_dir), store)
     }
 
-    pub(crate) fn of(folder: DataFolder, store: Option<PathBuf>) -> Self {
+    pub(crate) fn of(folder: DataFolder, store: Option<StoreFolder>) -> Self {
         Self {
             manifests: Manifests::new(folder.clone()),
             folder,
@@ -84,5 +93,52 @@ impl Upkeep {
     /// Keeps servers away while something is changed.
     fn lock(&self) -> Result<FolderLock, LockError> {
         self.folder.lock("")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tapedeck_pipelines::control::OutputFile;
+
+    use super::*;
+    use crate::fixtures::manifest;
+    use crate::{Manifest, RecordingState};
+
+    #[test]
+    fn what_is_in_a_bucket_is_not_looked_for_in_the_folder_of_earlier_settings() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = DataFolder::prepare(data.path()).unwrap();
+        let recordings = data.path().join("recordings");
+        std::fs::create_dir(&recordings).unwrap();
+        let delivered = |id: &str, name: &str| Manifest {
+            id: id.into(),
+            name: name.into(),
+            state: RecordingState::Complete,
+            ended_at: Some(2_000),
+            completed_at: Some(3_000),
+            file: Some(OutputFile {
+                path: folder.work(id).join("output.mp4"),
+                size_bytes: 4,
+                ..OutputFile::default()
+            }),
+            ..manifest()
+        };
+        let manifests = Manifests::new(folder.clone());
+        for (id, name) in [("EG_on_disk", "disk.mp4"), ("EG_in_bucket", "bucket.mp4")] {
+            manifests.write(&delivered(id, name)).unwrap();
+        }
+        std::fs::write(recordings.join("disk.mp4"), b"film").unwrap();
+        let upkeep = |has_all| {
+            let path = recordings.clone();
+            Upkeep::new(data.path(), Some(StoreFolder { path, has_all }))
+        };
+        let orphans = upkeep(false).survey().unwrap().orphans;
+        assert!(orphans.is_empty(), "{orphans:?}");
+        let missing = |has_all| {
+            let findings = upkeep(has_all).check().unwrap().findings.into_iter();
+            let missing = findings.filter(|found| found.path.ends_with("bucket.mp4"));
+            missing.count()
+        };
+        assert_eq!((missing(false), missing(true)), (0, 1));
     }
 }

@@ -10,7 +10,7 @@ use tapedeck_pipelines::control::Role;
 use tapedeck_pipelines::log::{Body, LogEvent, LogReader, Next};
 use tapedeck_storage::durable;
 
-use super::Upkeep;
+use super::{StoreFolder, Upkeep};
 use crate::folder::DataFolder;
 use crate::{Manifest, RecordingState};
 
@@ -165,7 +165,7 @@ impl Upkeep {
     }
 
     fn stored(&self, manifests: &[Manifest]) -> io::Result<Vec<Orphan>> {
-        let Some(store) = &self.store else {
+        let Some(StoreFolder { path: store, .. }) = &self.store else {
             return Ok(Vec::new());
         };
         let names: HashSet<String> = manifests.iter().flat_map(Manifest::names).collect();
@@ -238,7 +238,7 @@ impl Upkeep {
             let holds_store = self
                 .store
                 .as_ref()
-                .is_some_and(|store| store.starts_with(&path));
+                .is_some_and(|store| store.path.starts_with(&path));
             if OWN.contains(&name.as_str()) || holds_store {
                 continue;
             }
