@@ -76,6 +76,7 @@ async fn record_two_speakers(length: Duration, late: usize) {
     println!("levels {ann:.3} and {bob:.3} of what was sent");
     assert!((0.85..1.15).contains(&ann) && (0.85..1.15).contains(&bob));
     let missing = drop_outs(&samples[..begun + heard.len()], begun);
+    println!("silent for 10 ms at {missing:?} s");
     assert!(
         missing.len() <= late,
         "silent at {missing:?} s of {seconds} s\n{said}"
@@ -91,7 +92,7 @@ async fn two_speakers_are_heard_as_they_speak() {
 #[tokio::test]
 #[ignore = "a minute"]
 async fn a_minute_of_two_speakers_is_heard() {
-    record_two_speakers(Duration::from_secs(60), 3).await;
+    record_two_speakers(Duration::from_secs(60), 0).await;
 }
 
 const SOON: Duration = Duration::from_secs(30);

@@ -6,6 +6,9 @@ const PIECE = 800;
 const CEILING = 0.98;
 // Back to full volume within about 0.2 s.
 const RELEASE_PER_BLOCK = 1.04;
+// What goes to the muted output. After 30 s of nothing but zeros Chromium moves the context from
+// that output to a timer (media/base/silent_sink_suspender.h), and some 20 ms are lost on the way.
+const HUM = 1e-6;
 
 class Mixer extends AudioWorkletProcessor {
   constructor() {
@@ -23,7 +26,8 @@ class Mixer extends AudioWorkletProcessor {
     this.gain = 1;
   }
 
-  process(inputs) {
+  process(inputs, outputs) {
+    outputs[0][0]?.fill(HUM);
     if (!this.out) return true;
     const block = inputs[0][0];
     const length = block ? block.length : 128;
