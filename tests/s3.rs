@@ -1,6 +1,6 @@
 //! Recordings that go to a bucket.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::livekit::Livekit;
 use harness::publisher::{PublisherOptions, whip};
@@ -251,7 +251,10 @@ async fn wrong_keys_block_until_either_side_has_the_right_ones() {
     tapedeck.kill();
     tapedeck.set("S3_SECRET_KEY", wrong);
     tapedeck.run().await;
+    let asked = Instant::now();
     let first = record(&tapedeck, "first").await;
+    let taken = asked.elapsed();
+    assert!(taken.as_secs() < 20, "a stop waits for it: {taken:?}");
     let blocked = upload_in(&tapedeck, &first.id, "blocked").await;
     let cause = blocked["lastError"].as_str().unwrap_or_default();
     assert!(cause.contains("S3_SECRET_KEY"), "the way out: {blocked}");

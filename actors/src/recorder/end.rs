@@ -225,11 +225,11 @@ impl Recorder {
 
 /// Waits until a recording has ended; the manifest as it stands then or at the deadline.
 async fn ended(status: &mut watch::Receiver<SessionStatus>, deadline: Instant) -> Manifest {
-    let waited = timeout_at(
-        deadline,
-        status.wait_for(|status| status.manifest.state.is_final()),
-    )
-    .await;
+    // One that waits for somebody to change something is not waited for.
+    let is_blocked = |manifest: &Manifest| manifest.upload.as_ref().is_some_and(|it| it.blocked);
+    let settled =
+        |status: &SessionStatus| status.manifest.state.is_final() || is_blocked(&status.manifest);
+    let waited = timeout_at(deadline, status.wait_for(settled)).await;
     drop(waited);
     status.borrow().manifest.clone()
 }

@@ -206,6 +206,8 @@ fn short(text: &str) -> String {
             _ => word,
         });
     let mut text = words.collect::<Vec<_>>().join(" ");
+    // Behind which an empty answer had nothing to say.
+    text.truncate(text.trim_end_matches([':', ' ']).len());
     if let Some((at, _)) = text.char_indices().nth(400) {
         text.truncate(at);
         text.push('…');
@@ -244,7 +246,7 @@ mod tests {
         );
         let told = "Error performing HEAD http://s3/b/a.mp4 in 1.02ms - Server returned non-2xx \
                     status code: 403 Forbidden: ";
-        assert_eq!(short(told), "403 Forbidden:");
+        assert_eq!(short(told), "403 Forbidden");
     }
 
     #[test]
