@@ -205,7 +205,7 @@ pub fn channel_name(name: &str) -> Option<(String, i64)> {
     ))
 }
 
-/// A time of Unix ms as documents tell it, see [`timestamp`]. A time out of the calendar is its
+/// A time of Unix ms as documents tell it. A time out of the calendar is its
 /// beginning.
 pub fn utc_text(at: i64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000);
