@@ -57,20 +57,11 @@ impl Earlier {
             Err(LogError::Missing(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let beginnings = reader.segment_beginnings()?;
-        // Twice as far back each time: a log without checkpoints is read twice at most.
-        let mut back = 1;
-        loop {
-            let index = beginnings.len().saturating_sub(back);
-            back *= 2;
-            let Some(&beginning) = beginnings.get(index) else {
-                return Ok(None);
-            };
-            reader.seek(beginning)?;
+        let mut found = None;
+        reader.read_whole_story(|reader, is_first| {
             let mut earlier = Self {
                 started_wall_ns: reader.started_wall_ns(),
-                // The first segment tells all there is.
-                is_whole: index == 0,
+                is_whole: is_first,
                 // Until a record tells of a later moment.
                 until: MachineTime {
                     wall_ns: reader.started_wall_ns(),
@@ -78,11 +69,12 @@ impl Earlier {
                 },
                 ..Self::default()
             };
-            earlier.read_on(&mut reader)?;
-            if earlier.is_whole {
-                return Ok(Some(earlier));
-            }
-        }
+            earlier.read_on(reader)?;
+            let is_whole = earlier.is_whole;
+            found = Some(earlier);
+            Ok(is_whole)
+        })?;
+        Ok(found)
     }
 
     fn read_on(&mut self, reader: &mut LogReader) -> Result<(), LogError> {

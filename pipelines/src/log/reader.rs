@@ -161,7 +161,7 @@ impl LogReader {
     }
 
     /// Where the segments that there are begin.
-    pub fn segment_beginnings(&self) -> Result<Vec<Position>, LogError> {
+    fn segment_beginnings(&self) -> Result<Vec<Position>, LogError> {
         let numbers = segment_numbers(&self.folder)?;
         Ok(numbers
             .into_iter()
@@ -170,6 +170,32 @@ impl LogReader {
                 offset: FIRST_OFFSET,
             })
             .collect())
+    }
+
+    /// Has `read` read the log to its end, from as late a segment as tells all: it says whether what
+    /// it read was all, because there was a checkpoint in it or, as it is told, the log's first
+    /// segment. Segments are tried twice as far back each time, so that a log without checkpoints is
+    /// read twice at most.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn read_whole_story(
+        &mut self,
+        mut read: impl FnMut(&mut Self, bool) -> Result<bool, LogError>,
+    ) -> Result<(), LogError> {
+        let beginnings = self.segment_beginnings()?;
+        let mut back = 1;
+        loop {
+            let index = beginnings.len().saturating_sub(back);
+            back *= 2;
+            let Some(&beginning) = beginnings.get(index) else {
+                return Ok(());
+            };
+            self.seek(beginning)?;
+            if read(self, index == 0)? {
+                return Ok(());
+            }
+        }
     }
 
     /// Goes to a place that [`LogReader::position`] told.

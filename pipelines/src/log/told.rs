@@ -31,40 +31,34 @@ impl Told {
     /// There is no log, or it cannot be read.
     pub fn read(folder: &Path) -> Result<Self, LogError> {
         let mut reader = LogReader::open(folder)?;
-        let beginnings = reader.segment_beginnings()?;
-        // Twice as far back each time: a log without checkpoints is read twice at most.
-        let mut back = 1;
-        loop {
-            let index = beginnings.len().saturating_sub(back);
-            back *= 2;
-            let Some(&beginning) = beginnings.get(index) else {
-                return Ok(Self::default());
-            };
-            reader.seek(beginning)?;
-            let mut told = Self::default();
-            let mut is_whole = index == 0;
-            let mut absence = Absence::default();
-            let mut until_ns = 0;
-            while let Next::Record(record) = reader.next()? {
-                until_ns = record.time_ns;
-                if let Body::Event(event) = &record.body {
-                    absence.apply(record.time_ns, event);
-                }
-                match record.body {
-                    Body::Event(LogEvent::Checkpoint(checkpoint)) => {
-                        told = Self::new(checkpoint.gaps, checkpoint.pauses);
-                        is_whole = true;
-                    }
-                    Body::Event(event) => told.take_in(record.time_ns, record.wall_ns, &event),
-                    Body::Frame(_) => absence.frame(record.time_ns),
-                    _ => {}
-                }
+        let mut told = Self::default();
+        reader.read_whole_story(|reader, is_first| told.read_on(reader, is_first))?;
+        Ok(told)
+    }
+
+    /// Reads to the end of the log. Tells whether it knows all.
+    fn read_on(&mut self, reader: &mut LogReader, is_first: bool) -> Result<bool, LogError> {
+        *self = Self::default();
+        let mut is_whole = is_first;
+        let mut absence = Absence::default();
+        let mut until_ns = 0;
+        while let Next::Record(record) = reader.next()? {
+            until_ns = record.time_ns;
+            if let Body::Event(event) = &record.body {
+                absence.apply(record.time_ns, event);
             }
-            if is_whole {
-                told.include(absence.untold(until_ns).as_slice());
-                return Ok(told);
+            match record.body {
+                Body::Event(LogEvent::Checkpoint(checkpoint)) => {
+                    *self = Self::new(checkpoint.gaps, checkpoint.pauses);
+                    is_whole = true;
+                }
+                Body::Event(event) => self.take_in(record.time_ns, record.wall_ns, &event),
+                Body::Frame(_) => absence.frame(record.time_ns),
+                _ => {}
             }
         }
+        self.include(absence.untold(until_ns).as_slice());
+        Ok(is_whole)
     }
 
     /// Takes over gaps that somebody was told of, among them those that were still open.
