@@ -6,6 +6,7 @@ use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde_json::json;
+use tapedeck_storage::StoreError;
 
 use super::agora::session_id;
 
@@ -53,6 +54,23 @@ impl Refusal {
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
             .hint("the server's log tells more")
+    }
+
+    /// A store did not give what was asked of it; `what` could not be done, for the log.
+    pub fn of_store(error: &StoreError, what: &str) -> Self {
+        if let StoreError::NotFound(_) = error {
+            return Self::no_such_recording();
+        }
+        log::error!("{what}: {error}");
+        match error {
+            StoreError::Refused { .. } | StoreError::Failed { .. } => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "The store cannot be asked now: try again later",
+            )
+            .hint("the server's log tells more"),
+            _ => Self::internal("The store's recording cannot be read"),
+        }
     }
 
     pub fn no_such_path() -> Self {

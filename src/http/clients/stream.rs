@@ -121,11 +121,5 @@ fn modified(object: &StoredObject) -> SystemTime {
 }
 
 fn refusal(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::NotFound(_) => Refusal::no_such_recording(),
-        error => {
-            log::error!("a recording could not be read: {error}");
-            Refusal::internal("Error getting recording")
-        }
-    }
+    Refusal::of_store(error, "a recording could not be read")
 }

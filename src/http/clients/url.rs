@@ -53,10 +53,7 @@ pub async fn address(services: &Services, name: &str) -> Result<String, Refusal>
 }
 
 fn refusal(error: &StoreError) -> Refusal {
-    match error {
-        StoreError::NotFound(_) => Refusal::no_such_recording(),
-        error => failed(&error.to_string()),
-    }
+    Refusal::of_store(error, "the address of a recording could not be told")
 }
 
 fn failed(reason: &str) -> Refusal {

@@ -1,6 +1,8 @@
 use serde_json::json;
+use tapedeck_storage::StoreError;
 
 use super::*;
+use crate::http::refusal::Refusal;
 
 #[actix_web::test]
 async fn tokens_need_both_names() {
@@ -93,4 +95,29 @@ async fn unknown_paths_are_json_in_the_shape_of_their_interface() {
     );
     // The path is not /recordings/start, and no recording has this name.
     assert_eq!(server.get("/recordings/start").await.status, 405);
+}
+
+#[test]
+fn a_store_that_is_away_is_told_apart_from_a_recording_that_is_not_there() {
+    let (action, name, detail) = ("read", "a.mp4".to_owned(), "403 KEY".to_owned());
+    let refused = StoreError::Refused {
+        action,
+        name: name.clone(),
+        detail: detail.clone(),
+    };
+    let failed = StoreError::Failed {
+        action,
+        name: name.clone(),
+        detail: detail.clone(),
+    };
+    for (error, status) in [
+        (StoreError::NotFound(name.clone()), 404),
+        (refused, 503),
+        (failed, 503),
+        (StoreError::Integrity { name, detail }, 500),
+    ] {
+        let refusal = Refusal::of_store(&error, "a test");
+        assert_eq!(refusal.status, status, "{error}");
+        assert!(!refusal.message.contains("KEY"), "{}", refusal.message);
+    }
 }
