@@ -395,3 +395,35 @@ async fn kept_files_and_logs_serve_while_the_bucket_is_away() {
     assert!(!work.exists() && objects(&bucket).is_empty());
     tapedeck.assert_nothing_left().await;
 }
+
+#[tokio::test]
+async fn what_earlier_settings_left_on_either_side_belongs_to_its_recordings() {
+    let bucket = Server::start().await;
+    let endpoint = bucket.settings().endpoint;
+    let mut tapedeck = alone(&bucket, &endpoint, &[("TAPEDECK_STORAGE_KIND", "disk")]).await;
+    let on_disk = record(&tapedeck, "disk").await;
+    tapedeck.wait_for_end(&on_disk.id).await;
+    tapedeck.terminate();
+    tapedeck.set("TAPEDECK_STORAGE_KIND", "s3");
+    tapedeck.run().await;
+    let in_bucket = record(&tapedeck, "bucket").await;
+    tapedeck.wait_for_end(&in_bucket.id).await;
+    assert_eq!(objects(&bucket).len(), 2);
+    for kind in ["s3", "disk"] {
+        tapedeck.terminate();
+        tapedeck.set("TAPEDECK_STORAGE_KIND", kind);
+        tapedeck.run().await;
+        for recording in [&on_disk, &in_bucket] {
+            let listed = tapedeck.listed(&recording.id).await;
+            assert!(listed.is_some(), "{} with {kind}", recording.name);
+        }
+        let checked = tapedeck.command(&["check", "--json"]).output();
+        let checked = checked.expect("it runs");
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert!(checked.status.success(), "with {kind}: {said}");
+        let listed = tapedeck.command(&["recover", "--list", "--json"]).output();
+        let listed: Value = serde_json::from_slice(&listed.expect("it runs").stdout).expect("JSON");
+        assert_eq!(listed["orphans"], json!([]), "with {kind}: {listed}");
+    }
+    tapedeck.assert_nothing_left().await;
+}
