@@ -290,7 +290,9 @@ impl Machine {
         use RecordingState::*;
         self.capture.gone(detail, left, now);
         // Also what no server was there to hear of.
-        if let Some(told) = left.told.as_ref().filter(|_| !self.log_is_final) {
+        if let Some(told) = &left.told
+            && !self.manifest.state.is_final()
+        {
             self.note_told(told.clone());
         }
         match self.manifest.state {

@@ -220,6 +220,35 @@ fn a_capture_that_records_in_between_is_never_given_up() {
 }
 
 #[test]
+fn what_happened_before_an_end_that_no_server_saw_is_found_in_the_log() {
+    let mut machine = machine(RecordingState::Active);
+    machine.step(Event::Resume, NOW);
+    // As the journal tells it, without gaps.
+    machine.step(capture(CaptureState::Sealed), NOW);
+    let missed = Gap {
+        from_ms: 1_000,
+        to_ms: 2_000,
+        reason: "connection_lost".into(),
+    };
+    let mut told = Told::default();
+    told.include(std::slice::from_ref(&missed));
+    let gone = Event::Gone {
+        role: Role::Capture,
+        detail: "no such process".into(),
+        left: Left {
+            told: Some(told),
+            ..Left::default()
+        },
+    };
+    machine.step(gone, NOW);
+    machine.step(finished(), NOW);
+    let actions = machine.step(Event::Uploaded(Vec::new()), NOW);
+    let manifest = saved(&actions).expect("it is written");
+    assert_eq!(manifest.state, RecordingState::Complete);
+    assert_eq!(manifest.gaps, [missed]);
+}
+
+#[test]
 fn what_no_server_heard_of_is_found_in_the_log() {
     let gap = |from_ms, to_ms, reason: &str| Gap {
         from_ms,
