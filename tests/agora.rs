@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::agora::{APP_ID, Agora, Joining, Speaker};
+use harness::agora::{ANN, APP_ID, Agora, BOB, Joining};
 use harness::children::kill_all_naming;
 use harness::content::{amplitude, wav_samples, wav_seconds};
 use harness::http;
@@ -17,16 +17,6 @@ const CERTIFICATE: &str = "5CFd2fd1755d40ecb72977518be15d3b";
 const BUCKET: &str = "demo.appspot.com";
 const CHANNEL: &str = "group1_alice_bob";
 
-const ALICE: Speaker = Speaker {
-    uid: 7,
-    pitch: 440.0,
-    level: 0.25,
-};
-const BOB: Speaker = Speaker {
-    uid: 8,
-    pitch: 1_000.0,
-    level: 0.125,
-};
 /// Samples in a second.
 const RATE: usize = 16_000;
 
@@ -228,7 +218,7 @@ async fn recording_id(tapedeck: &Tapedeck) -> String {
 
 /// Both tones are heard at their levels in a second of sound.
 fn assert_both(second: &[f32], when: &str) {
-    for of in [ALICE, BOB] {
+    for of in [ANN, BOB] {
         let level = amplitude(second, of.pitch.into()) / f64::from(of.level);
         assert!((0.8..1.2).contains(&level), "{level} of {of:?} {when}");
     }
@@ -238,7 +228,7 @@ fn assert_both(second: &[f32], when: &str) {
 async fn a_call_reaches_its_project_as_memharbors_clients_know_it() {
     let project = Project::start().await;
     let mut agora = Agora::start().await;
-    agora.speak(CHANNEL, ALICE).await;
+    agora.speak(CHANNEL, ANN).await;
     agora.speak(CHANNEL, BOB).await;
     let (port, sdk) = (free_port(), agora.sdk().display().to_string());
     let mut variables = project.variables();
@@ -332,7 +322,7 @@ async fn a_call_reaches_its_project_as_memharbors_clients_know_it() {
 #[tokio::test]
 async fn whatever_is_killed_in_mid_call_the_recording_goes_on() {
     let mut agora = Agora::start().await;
-    agora.speak(CHANNEL, ALICE).await;
+    agora.speak(CHANNEL, ANN).await;
     agora.speak(CHANNEL, BOB).await;
     let (port, sdk) = (free_port(), agora.sdk().display().to_string());
     let variables = [
@@ -398,7 +388,7 @@ async fn whatever_is_killed_in_mid_call_the_recording_goes_on() {
 #[tokio::test]
 async fn what_agora_says_is_told_and_tokens_are_renewed() {
     let mut agora = Agora::start().await;
-    agora.speak(CHANNEL, ALICE).await;
+    agora.speak(CHANNEL, ANN).await;
     let (port, sdk) = (free_port(), agora.sdk().display().to_string());
     let variables = [
         ("TAPEDECK_AGORA_SDK", sdk.as_str()),

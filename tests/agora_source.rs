@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use harness::agora::{Agora, BrowserProcess, Joining, Log, Recorder, Speaker, Victims};
+use harness::agora::{ANN, Agora, BOB, BrowserProcess, Joining, Log, Recorder, Victims};
 use harness::content::{Recording, amplitude};
 use harness::wait::until;
 use tapedeck_pipelines::control::{CaptureSnapshot, CaptureState, Command, EndReason, FailureKind};
@@ -11,17 +11,6 @@ use tapedeck_pipelines::job::{BrowserSettings, CaptureJob, Secret, Source};
 use tokio::time::sleep;
 
 const CHANNEL: &str = "group_ann_bob";
-
-const ANN: Speaker = Speaker {
-    uid: 7,
-    pitch: 440.0,
-    level: 0.25,
-};
-const BOB: Speaker = Speaker {
-    uid: 8,
-    pitch: 1_000.0,
-    level: 0.125,
-};
 
 /// Samples in a second.
 const RATE: usize = 16_000;

@@ -225,12 +225,14 @@ async fn first_page_starts_stops_plays_and_deletes_with_a_key() {
         .request(reqwest::Method::GET, "/recordings")
         .bearer_auth(KEY);
     assert_eq!(tapedeck.send(list).await.body["recordings"], json!([]));
-    let faults: Vec<String> = browser
-        .log()
-        .into_iter()
-        .filter(|line| is_fault(line))
-        .collect();
-    assert!(faults.is_empty(), "{faults:#?}");
+    assert_no_faults(&browser);
+}
+
+/// Panics if the pages complained in the browser's console.
+fn assert_no_faults(browser: &Browser) {
+    let mut lines = browser.log();
+    lines.retain(|line| is_fault(line));
+    assert!(lines.is_empty(), "{lines:#?}");
 }
 
 /// What the browser says of a page that is wrong; refused requests are none.
@@ -281,12 +283,7 @@ async fn first_page_tells_of_an_upload_in_trouble_and_tries_it_again() {
     let ended = tapedeck.wait_for_end(&started.id).await;
     assert_eq!(ended["state"], "complete", "{ended}");
     page.wait_for_text("#recordings", "Play", SOON).await;
-    let faults: Vec<String> = browser
-        .log()
-        .into_iter()
-        .filter(|line| is_fault(line))
-        .collect();
-    assert!(faults.is_empty(), "{faults:#?}");
+    assert_no_faults(&browser);
 }
 
 #[tokio::test]

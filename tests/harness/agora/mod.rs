@@ -54,6 +54,19 @@ pub struct Speaker {
     pub level: f32,
 }
 
+/// A speaker with a low voice.
+pub const ANN: Speaker = Speaker {
+    uid: 7,
+    pitch: 440.0,
+    level: 0.25,
+};
+/// A speaker with a high and softer one.
+pub const BOB: Speaker = Speaker {
+    uid: 8,
+    pitch: 1_000.0,
+    level: 0.125,
+};
+
 /// The service; it ends when dropped.
 pub struct Agora {
     signalling: Signalling,
