@@ -1,10 +1,13 @@
 //! The folder in which a browser keeps what it thinks it must keep. It is removed with the browser,
-//! at the latest by the next host.
+//! at the latest by the next host, which first ends a browser that outlived its own.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::process::Pid;
 
 use crate::process::random_u64;
 
@@ -60,10 +63,45 @@ pub fn remove_leftovers(folder: &Path) -> io::Result<()> {
                 "removing {}, left by an earlier host",
                 entry.path().display()
             );
+            end_processes(&entry.path());
             remove(&entry.path());
         }
     }
     Ok(())
+}
+
+/// Ends what still runs with `profile` as its home: a browser whose host was killed takes seconds
+/// to notice, and writes its profile anew when it ends. Blocks for up to two seconds.
+fn end_processes(profile: &Path) {
+    for _ in 0..ATTEMPTS {
+        let processes = processes_at_home_in(profile);
+        if processes.is_empty() {
+            return;
+        }
+        for process in processes {
+            // An error means that it has ended.
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// The running processes whose environment names `profile` as their home.
+fn processes_at_home_in(profile: &Path) -> Vec<Pid> {
+    let home = [b"HOME=", profile.as_os_str().as_bytes()].concat();
+    let Ok(entries) = std::fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    let lives_there = |process: &Pid| {
+        let environment = format!("/proc/{}/environ", process.as_raw_nonzero());
+        // Those of other users cannot be read; one that has ended has none.
+        std::fs::read(environment)
+            .is_ok_and(|words| words.split(|byte| *byte == 0).any(|word| word == home))
+    };
+    entries
+        .filter_map(|entry| Pid::from_raw(entry.ok()?.file_name().to_str()?.parse().ok()?))
+        .filter(lives_there)
+        .collect()
 }
 
 fn remove(path: &Path) {
@@ -81,6 +119,8 @@ fn remove(path: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]
@@ -97,5 +137,27 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["browser.log", "profile-notes"]);
+    }
+
+    #[test]
+    fn a_browser_that_outlived_its_host_is_ended_before_its_profile_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = Profile::create(folder.path()).unwrap();
+        let other = folder.path().join("profile");
+        let [mut browser, mut stranger] = [left.path(), &other].map(|home| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("60").env("HOME", home).spawn().unwrap()
+        });
+        // A process that has just begun has no environment for some moments.
+        while processes_at_home_in(left.path()).is_empty() {
+            std::thread::yield_now();
+        }
+        remove_leftovers(folder.path()).unwrap();
+        let ended = browser.try_wait().unwrap();
+        assert_eq!(ended.and_then(|status| status.signal()), Some(9));
+        assert!(stranger.try_wait().unwrap().is_none());
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert!(!left.path().exists());
     }
 }
