@@ -1,4 +1,4 @@
-# docker build -t tapedeck .
+# docker build -t tapedeck .                   with --target agora for channels of Agora, too
 # docker run -p 6080:6080 -v tapedeck:/data -e LIVEKIT_URL=… -e LIVEKIT_API_KEY=… -e LIVEKIT_API_SECRET=… \
 #     -e TAPEDECK_AUTH_OPERATOR_KEY=… --stop-timeout 300 tapedeck
 #
@@ -14,7 +14,7 @@ WORKDIR /build
 COPY . .
 RUN cargo build --release --locked --bin tapedeck
 
-FROM debian:bookworm-slim
+FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates curl tini \
@@ -44,3 +44,19 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
 STOPSIGNAL SIGINT
 ENTRYPOINT ["tini", "--", "tapedeck"]
 CMD ["serve"]
+
+# Agora's channels are heard by a browser with Agora's own SDK.
+FROM node:22-bookworm-slim AS agora-sdk
+COPY scripts/agora-sdk /agora-sdk
+RUN /agora-sdk /sdk
+
+FROM runtime AS agora
+USER root
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends chromium \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=agora-sdk /sdk /usr/local/share/tapedeck
+USER tapedeck
+EXPOSE 8001
+
+FROM runtime AS tapedeck
