@@ -104,9 +104,13 @@ fn judge_speed(speed: f64) -> Finding {
 /// Whether the server's port is free, or its own.
 pub fn ports(settings: &Settings) -> Finding {
     const CHECK: &str = "port";
+    let port = settings.server.port;
+    let server = Upkeep::new(Path::new(&settings.data.dir), None).server();
+    let is_its_own = matches!(server, Ok(Some(Some(holder)))
+        if holder.address.ends_with(&format!(":{port}")));
     match serve::can_listen(settings) {
-        Ok(()) => Finding::ok(CHECK, format!("{} is free", settings.server.port)),
-        // It may be this very server.
+        Ok(()) => Finding::ok(CHECK, format!("{port} is free")),
+        Err(_) if is_its_own => Finding::ok(CHECK, format!("the running server listens on {port}")),
         Err(error) => Finding::warning(CHECK, error.to_string()),
     }
 }
@@ -129,6 +133,8 @@ pub fn elements(settings: &Settings) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::super::Verdict;
     use super::*;
 
@@ -136,6 +142,22 @@ mod tests {
     fn a_slow_disk_is_a_warning() {
         assert_eq!(judge_speed(2e6).verdict, Verdict::Warning);
         assert_eq!(judge_speed(200e6).verdict, Verdict::Ok);
+    }
+
+    #[test]
+    fn the_port_of_the_server_that_runs_is_no_trouble() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut settings = Settings::default();
+        settings.data.dir = folder.path().display().to_string();
+        settings.server.port = address.port();
+        assert_eq!(ports(&settings).verdict, Verdict::Warning);
+        let holder = json!({ "pid": 1, "since_ms": 0, "address": address });
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        (&lock).write_all(holder.to_string().as_bytes()).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        assert_eq!(ports(&settings).verdict, Verdict::Ok);
     }
 
     #[test]
