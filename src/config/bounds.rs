@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use crate::http::{Proxies, separate};
 use crate::livekit::ServerAddress;
 
 use super::{Origins, Settings, agora, rooms, storage};
@@ -46,7 +47,7 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 31] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 34] = [
         // 0 would let Agora choose one.
         ("agora.uid", settings.agora.uid.into(), 1..=u32::MAX.into()),
         (
@@ -81,6 +82,21 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             "server.finish_timeout_s",
             server.finish_timeout_s,
             1..=86_400,
+        ),
+        (
+            "server.requests_per_s",
+            server.requests_per_s.into(),
+            0..=1_000_000,
+        ),
+        (
+            "server.failed_logins_per_min",
+            server.failed_logins_per_min.into(),
+            0..=1_000_000,
+        ),
+        (
+            "server.connections_per_client",
+            server.connections_per_client as u64,
+            0..=1_024,
         ),
         (
             "livekit.request_timeout_ms",
@@ -197,22 +213,23 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             ),
         );
     }
+    let mut seen: Vec<(&str, &str)> = Vec::new();
     for (key, secret) in [
         ("auth.operator_key", &auth.operator_key),
         ("auth.client_key", &auth.client_key),
+        ("auth.read_key", &auth.read_key),
     ] {
-        let length = secret.reveal().chars().count();
-        if length > 0 && length < SHORTEST_KEY {
-            refuse(
-                key,
-                format!("is shorter than {SHORTEST_KEY} characters: try `openssl rand -hex 24`"),
-            );
-        }
-        if secret.reveal().chars().any(|c| !c.is_ascii_graphic()) {
-            refuse(
-                key,
-                "must hold only printable ASCII characters without spaces".to_owned(),
-            );
+        for one in separate(secret.reveal()) {
+            if let Err(reason) = check_key(one) {
+                refuse(key, reason);
+            }
+            match seen.iter().find(|(_, known)| *known == one) {
+                Some((of, _)) => refuse(
+                    key,
+                    format!("is also in {of}: one key cannot be for two things, draw another"),
+                ),
+                None => seen.push((key, one)),
+            }
         }
     }
     if livekit.is_configured()
@@ -225,6 +242,9 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
     }
     if let Err(reason) = agora::allowed_hosts(&settings.agora.allowed_hosts) {
         refuse("agora.allowed_hosts", reason.to_string());
+    }
+    if let Err(reason) = Proxies::parse(&server.trusted_proxies) {
+        refuse("server.trusted_proxies", reason.to_string());
     }
     let texts = [
         ("server.host", &server.host),
@@ -244,6 +264,18 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         refuse("livekit.api_secret", "must not be empty".to_owned());
     }
     mistakes
+}
+
+fn check_key(key: &str) -> Result<(), String> {
+    if key.chars().count() < SHORTEST_KEY {
+        return Err(format!(
+            "is shorter than {SHORTEST_KEY} characters: try `openssl rand -hex 24`"
+        ));
+    }
+    if key.chars().any(|c| !c.is_ascii_graphic()) {
+        return Err("must hold only printable ASCII characters without spaces".to_owned());
+    }
+    Ok(())
 }
 
 /// What a value of the picture may be.

@@ -7,9 +7,10 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 8] = [
+const SECRETS: [&str; 9] = [
     "auth.operator_key",
     "auth.client_key",
+    "auth.read_key",
     "livekit.api_secret",
     "agora.app_certificate",
     "s3.secret_key",

@@ -42,6 +42,15 @@ pub struct Server {
     pub on_sigterm: OnTerminate,
     /// How long running recordings are waited for when they are finished, s.
     pub finish_timeout_s: u64,
+    /// Proxies whose `X-Forwarded-…` headers are believed: addresses and networks, separated by
+    /// commas; empty for none.
+    pub trusted_proxies: String,
+    /// Requests that one client may send in a second, on average and at once; 0 for any number.
+    pub requests_per_s: u32,
+    /// Likewise in a minute requests with a wrong key or token.
+    pub failed_logins_per_min: u32,
+    /// Connections that one client may have; 0 for any number.
+    pub connections_per_client: usize,
 }
 
 /// What the server does with running recordings when it is told to end.
@@ -60,10 +69,12 @@ pub enum OnTerminate {
 pub struct Auth {
     /// Who may call the clients' paths.
     pub clients: ClientAccess,
-    /// Opens everything; empty for none.
+    /// Opens everything; several are separated by commas, empty for none. So are the others.
     pub operator_key: Secret,
-    /// Opens the clients' paths when `clients` is `key`; empty for none.
+    /// Opens the clients' paths when `clients` is `key`.
     pub client_key: Secret,
+    /// Opens what only reads.
+    pub read_key: Secret,
 }
 
 /// Who may call the clients' paths.
@@ -352,6 +363,10 @@ impl Default for Server {
             max_body_bytes: 65_536,
             on_sigterm: OnTerminate::default(),
             finish_timeout_s: 300,
+            trusted_proxies: String::new(),
+            requests_per_s: 500,
+            failed_logins_per_min: 60,
+            connections_per_client: 256,
         }
     }
 }
@@ -362,6 +377,7 @@ impl Default for Auth {
             clients: ClientAccess::Unset,
             operator_key: Secret::new(""),
             client_key: Secret::new(""),
+            read_key: Secret::new(""),
         }
     }
 }

@@ -10,28 +10,35 @@
 
 mod access;
 mod agora;
-mod bearer;
+mod arrival;
 mod body;
 mod clients;
 mod cors;
 mod health;
+mod keys;
 mod links;
 mod local_host;
 mod operators;
 mod pages;
 mod paths;
+mod rates;
 mod recordings;
 mod refusal;
 mod services;
+mod throttle;
+mod visitor;
 mod whip;
 
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
 pub use agora::{ApiLog, check_channel};
-pub use bearer::AccessKeys;
+pub use arrival::arrive;
 pub use cors::share;
+pub use keys::{Keys, Role, separate};
 pub use links::SignedLinks;
 pub use recordings::Recordings;
 pub use services::Services;
+pub use throttle::{Throttle, throttle};
+pub use visitor::{Proxies, ProxiesMistake};
 
 use actix_web::dev::HttpServiceFactory;
 use actix_web::web::{self, ServiceConfig};

@@ -65,7 +65,7 @@ const MEDIA_TYPES: [(&str, &str); 4] = [
 /// What every file is sent with. Scripts, styles and connections are of this server only;
 /// recordings that need a key are played from memory (`blob:`). Nobody may put the pages into a
 /// frame, where a click could be led astray.
-const HEADERS: [(HeaderName, &str); 5] = [
+const HEADERS: [(HeaderName, &str); 4] = [
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'self'; media-src 'self' blob:; img-src 'self' blob: data:; object-src 'none'; \
@@ -73,14 +73,17 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (REFERRER_POLICY, "no-referrer"),
-    (
-        HeaderName::from_static("permissions-policy"),
-        "camera=(self), microphone=(self), display-capture=(self)",
-    ),
     // Asked for again each time, which costs little by the entity tag: a new server brings new
     // pages.
     (CACHE_CONTROL, "no-cache"),
 ];
+
+/// The page that asks for camera, microphone and screen; no other may.
+const CAPTURING: (&str, HeaderName, &str) = (
+    "publish.html",
+    HeaderName::from_static("permissions-policy"),
+    "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
+);
 
 /// `GET` and `HEAD` of `/`, `/publish` and `/web/:file`
 pub async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
@@ -92,6 +95,10 @@ pub async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
         response.insert_header((name, value));
     }
     response.insert_header((ETAG, entity_tag.to_string()));
+    let (page, name, value) = CAPTURING;
+    if file.name == page {
+        response.insert_header((name, value));
+    }
     Ok(match is_known {
         true => response.status(StatusCode::NOT_MODIFIED).finish(),
         false => response.content_type(file.media_type()).body(file.content),

@@ -1,5 +1,7 @@
 //! Which interface a path belongs to.
 
+use actix_web::http::Method;
+
 /// Who is meant to call a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
@@ -25,4 +27,22 @@ pub fn audience(path: &str) -> Audience {
         path if path.starts_with("/web/") => Audience::Public,
         _ => Audience::Operators,
     }
+}
+
+/// What LiveKit's grant `roomRecord` is for, as at LiveKit's own egress: recordings of all rooms are
+/// started, stopped and listed with it, but not fetched or deleted, and it makes no further tokens.
+const ROOM_RECORD: [(Method, &str); 6] = [
+    (Method::POST, "/recordings/start"),
+    (Method::POST, "/recordings/stop"),
+    (Method::POST, "/recordings/pause"),
+    (Method::POST, "/recordings/resume"),
+    (Method::GET, "/recordings"),
+    (Method::GET, "/recordings/"),
+];
+
+/// Whether a token with `roomRecord` is for this.
+pub fn is_room_record(method: &Method, path: &str) -> bool {
+    ROOM_RECORD
+        .iter()
+        .any(|(allowed, of)| allowed == method && *of == path)
 }

@@ -50,7 +50,7 @@ impl TrackSource {
     }
 }
 
-/// Why a token lets nobody publish.
+/// Why a token allows nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GrantError {
     #[error(
@@ -61,7 +61,7 @@ pub enum GrantError {
     Expired,
     #[error("the token is not valid yet: check the clocks of both machines")]
     TooEarly,
-    #[error("the token does not allow to publish in a room: it needs {0}")]
+    #[error("the token does not allow this: it needs {0}")]
     Lacks(&'static str),
 }
 
@@ -87,6 +87,8 @@ struct Grants {
     can_publish: Option<bool>,
     #[serde(default)]
     can_publish_sources: Option<Vec<String>>,
+    #[serde(default)]
+    room_record: Option<bool>,
 }
 
 impl Credentials {
@@ -96,21 +98,7 @@ impl Credentials {
     /// # Errors
     /// See [`GrantError`].
     pub fn publisher(&self, token: &str, expiry: Expiry) -> Result<Grant, GrantError> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.leeway = LEEWAY_S;
-        validation.validate_nbf = true;
-        validation.validate_exp = expiry == Expiry::Checked;
-        validation.validate_aud = false;
-        validation.set_issuer(&[&self.api_key]);
-        validation.set_required_spec_claims(&["exp", "iss"]);
-        let key = DecodingKey::from_secret(self.api_secret.reveal().as_bytes());
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(|error| match error.kind() {
-                ErrorKind::ExpiredSignature => GrantError::Expired,
-                ErrorKind::ImmatureSignature => GrantError::TooEarly,
-                _ => GrantError::Unknown,
-            })?
-            .claims;
+        let claims = self.claims(token, expiry)?;
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let video = claims.video.ok_or(GrantError::Lacks("roomJoin"))?;
         if video.room_join != Some(true) {
@@ -129,6 +117,37 @@ impl Credentials {
                 .can_publish_sources
                 .filter(|sources| !sources.is_empty()),
         })
+    }
+
+    /// Whether a token that was signed with these credentials allows to record, in whatever room, as
+    /// LiveKit's egress takes it.
+    ///
+    /// # Errors
+    /// See [`GrantError`].
+    pub fn may_record(&self, token: &str) -> Result<(), GrantError> {
+        let video = self.claims(token, Expiry::Checked)?.video;
+        match video.and_then(|video| video.room_record) {
+            Some(true) => Ok(()),
+            _ => Err(GrantError::Lacks("roomRecord")),
+        }
+    }
+
+    fn claims(&self, token: &str, expiry: Expiry) -> Result<Claims, GrantError> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
+        validation.validate_exp = expiry == Expiry::Checked;
+        validation.validate_aud = false;
+        validation.set_issuer(&[&self.api_key]);
+        validation.set_required_spec_claims(&["exp", "iss"]);
+        let key = DecodingKey::from_secret(self.api_secret.reveal().as_bytes());
+        jsonwebtoken::decode::<Claims>(token, &key, &validation)
+            .map_err(|error| match error.kind() {
+                ErrorKind::ExpiredSignature => GrantError::Expired,
+                ErrorKind::ImmatureSignature => GrantError::TooEarly,
+                _ => GrantError::Unknown,
+            })
+            .map(|token| token.claims)
     }
 }
 

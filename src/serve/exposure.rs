@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::config::{Auth, ClientAccess};
-use crate::http::{Access, AccessKeys, ClientPaths, OperatorPaths};
+use crate::http::{Access, ClientPaths, Keys, OperatorPaths, Role};
 
 /// The server would be open to others without anybody having said so.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,25 +25,29 @@ pub enum ExposureError {
 /// # Errors
 /// See [`ExposureError`].
 pub fn decide(auth: &Auth, addresses: &[SocketAddr]) -> Result<Access, ExposureError> {
-    let operator_key = AccessKeys::new([auth.operator_key.clone()]);
-    let any_key = AccessKeys::new([auth.operator_key.clone(), auth.client_key.clone()]);
+    let keys = Keys::new(auth);
+    let can_record = keys.has(Role::Operator) || keys.has(Role::Controller);
     let foreign = addresses.iter().find(|address| !address.ip().is_loopback());
 
-    let clients = match (auth.clients, any_key.is_empty()) {
+    let clients = match (auth.clients, can_record) {
         (ClientAccess::Open, _) => ClientPaths::Open,
-        (ClientAccess::Key, true) => return Err(ExposureError::NoKey),
-        (ClientAccess::Key | ClientAccess::Unset, false) => ClientPaths::Key(any_key),
-        (ClientAccess::Unset, true) => match foreign {
+        (ClientAccess::Key, false) => return Err(ExposureError::NoKey),
+        (ClientAccess::Key | ClientAccess::Unset, true) => ClientPaths::Key,
+        (ClientAccess::Unset, false) => match foreign {
             Some(address) => return Err(ExposureError::Undecided(*address)),
             None => ClientPaths::OpenLocally,
         },
     };
-    let operators = match (operator_key.is_empty(), foreign) {
-        (false, _) => OperatorPaths::Key(operator_key),
-        (true, Some(_)) => OperatorPaths::Closed,
-        (true, None) => OperatorPaths::OpenLocally,
+    let operators = match (keys.has(Role::Operator), foreign) {
+        (true, _) => OperatorPaths::Key,
+        (false, Some(_)) => OperatorPaths::Closed,
+        (false, None) => OperatorPaths::OpenLocally,
     };
-    Ok(Access { clients, operators })
+    Ok(Access {
+        clients,
+        operators,
+        keys,
+    })
 }
 
 /// Who may call, in words for the log.
@@ -51,11 +55,11 @@ pub fn describe(access: &Access) -> String {
     let clients = match access.clients {
         ClientPaths::Open => "open to everybody",
         ClientPaths::OpenLocally => "open to this machine, without a key",
-        ClientPaths::Key(_) => "open to holders of a key",
+        ClientPaths::Key => "open to holders of a key or of a token with roomRecord",
     };
     let operators = match access.operators {
         OperatorPaths::OpenLocally => "open to this machine, without a key",
-        OperatorPaths::Key(_) => "open to holders of the operator key",
+        OperatorPaths::Key => "open to holders of the operator key",
         OperatorPaths::Closed => "closed until auth.operator_key is set",
     };
     format!(
@@ -83,6 +87,7 @@ mod tests {
             clients,
             operator_key: Secret::new(operator_key),
             client_key: Secret::new(client_key),
+            read_key: Secret::new("read-key"),
         };
         match decide(&auth, &[address.parse().unwrap()]) {
             Ok(access) => format!(

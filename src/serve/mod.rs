@@ -27,7 +27,7 @@ use tapedeck_storage::{StoreError, Stores};
 
 use crate::agora::{AppChannels, AppCredentials};
 use crate::config::{self, Agora, Livekit, Settings, rooms};
-use crate::http::{self, ApiLog, Services, SignedLinks};
+use crate::http::{self, ApiLog, Proxies, Services, SignedLinks, Throttle};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use signals::Signals;
 use store::OpenStores;
@@ -38,6 +38,13 @@ const WORKERS: usize = 2;
 /// Open connections of clients. Each may have a file open as well, and the manifests of recordings
 /// need descriptors whatever clients do.
 const MOST_CONNECTIONS: usize = 1_024;
+
+/// How long the head of a request may take, so that clients that stopped sending do not use up the
+/// connections.
+const HEAD_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request is kept.
+const KEPT_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long open answers may take when the server ends, s.
 const HTTP_SHUTDOWN_TIMEOUT_S: u64 = 3;
@@ -61,6 +68,8 @@ pub enum ServeError {
     Rooms(#[from] rooms::RoomsMistake),
     #[error("agora.allowed_hosts {0}")]
     Agora(#[from] config::agora::AgoraMistake),
+    #[error("server.trusted_proxies: {0}")]
+    Proxies(#[from] http::ProxiesMistake),
     #[error(transparent)]
     KeyFile(#[from] key_file::KeyFileError),
     #[error(
@@ -92,6 +101,7 @@ pub fn run(settings: Settings) -> Result<(), ServeError> {
 async fn serve(settings: Settings) -> Result<(), ServeError> {
     let addresses = listeners::resolve(&settings.server, settings.server.port)?;
     let access = exposure::decide(&settings.auth, &addresses)?;
+    let proxies = Proxies::parse(&settings.server.trusted_proxies)?;
     // Before anything else is touched: a port in use is most often this server, running already.
     let sockets = bind_all(&settings)?;
     let data_dir = data_folder::prepare(&settings.data)?;
@@ -145,6 +155,9 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         data_dir,
     ));
     let access = web::Data::new(access);
+    let proxies = web::Data::new(proxies);
+    let throttle = web::Data::new(Throttle::new(&services.settings.server));
+    let connections = throttle.connections();
     let shared = services.clone();
     let api_log = api_log(&services)?.map(web::Data::new);
     let mut server = HttpServer::new(move || {
@@ -155,9 +168,16 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         app.app_data(shared.clone())
             .app_data(access.clone())
             .configure(http::routes)
+            .app_data(proxies.clone())
+            .app_data(throttle.clone())
             .wrap(from_fn(http::guard))
+            .wrap(from_fn(http::throttle))
             .wrap(from_fn(http::share))
+            .wrap(from_fn(http::arrive))
     })
+    .on_connect(move |connection, data| connections.opened(connection, data))
+    .client_request_timeout(HEAD_WITHIN)
+    .keep_alive(KEPT_ALIVE)
     .workers(WORKERS)
     .max_connections(MOST_CONNECTIONS / WORKERS)
     .shutdown_timeout(HTTP_SHUTDOWN_TIMEOUT_S)

@@ -16,6 +16,7 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 
 use crate::http::refusal::{ApiRefusal, Refusal};
+use crate::http::visitor::visitor_of;
 
 /// Lines that may wait for the disk; what comes on top is counted and left out.
 const MOST_WAITING: usize = 1_024;
@@ -109,7 +110,7 @@ impl Call {
             log: request.app_data::<web::Data<ApiLog>>().cloned(),
             tag,
         };
-        let from = request.peer_addr().map(|peer| peer.ip());
+        let from = visitor_of(request).and_then(|visitor| visitor.address);
         call.line(
             "INFO",
             &format!("{} from {}", request.method(), whence(from)),

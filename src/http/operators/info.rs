@@ -4,9 +4,10 @@ use tapedeck_actors::SourceKind;
 
 use crate::http::access::{Access, ClientPaths, OperatorPaths};
 use crate::http::services::Services;
+use crate::http::visitor::visitor_of;
 
 /// `GET /v1/info`: what a page must know before it can ask anything else. Open to everybody; only
-/// operators are told the version.
+/// who may read the operators' paths is told the version.
 pub async fn info(
     services: web::Data<Services>,
     access: web::Data<Access>,
@@ -26,15 +27,15 @@ pub async fn info(
         // Who may call /token and /recordings, and who /v1 and /status.
         "clients": match access.clients {
             ClientPaths::Open | ClientPaths::OpenLocally => "open",
-            ClientPaths::Key(_) => "key",
+            ClientPaths::Key => "key",
         },
         "operators": match access.operators {
             OperatorPaths::OpenLocally => "open",
-            OperatorPaths::Key(_) => "key",
+            OperatorPaths::Key => "key",
             OperatorPaths::Closed => "closed",
         },
     });
-    if access.lets_operate(request.headers()) {
+    if access.lets_read(visitor_of(&request), request.headers()) {
         info["version"] = json!(env!("CARGO_PKG_VERSION"));
     }
     HttpResponse::Ok().json(info)

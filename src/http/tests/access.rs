@@ -1,19 +1,18 @@
 use serde_json::json;
 
-use crate::http::AccessKeys;
-
 use super::*;
 
 const OPERATOR: &str = "operator-key";
 const CLIENT: &str = "client-key";
+const READ: &str = "read-key";
 
-fn keys(keys: &[&str]) -> AccessKeys {
-    AccessKeys::new(keys.iter().map(|key| Secret::new(*key)))
-}
-
-fn with(clients: ClientPaths, operators: OperatorPaths) -> Server {
+fn with(clients: ClientPaths, operators: OperatorPaths, keys: Keys) -> Server {
     Server {
-        access: Access { clients, operators },
+        access: Access {
+            clients,
+            operators,
+            keys,
+        },
         ..Server::default()
     }
 }
@@ -36,14 +35,16 @@ async fn statuses(server: &Server, header: Option<(&str, &str)>) -> [u16; 3] {
 #[actix_web::test]
 async fn keys_open_what_they_are_for() {
     let server = with(
-        ClientPaths::Key(keys(&[OPERATOR, CLIENT])),
-        OperatorPaths::Key(keys(&[OPERATOR])),
+        ClientPaths::Key,
+        OperatorPaths::Key,
+        keys(OPERATOR, CLIENT, READ),
     );
     let cases = [
         (None, [401, 401, 200]),
         (Some("Bearer operator-key"), [200, 200, 200]),
         (Some("bearer  operator-key"), [200, 200, 200]),
-        (Some("Bearer client-key"), [200, 401, 200]),
+        (Some("Bearer client-key"), [200, 403, 200]),
+        (Some("Bearer read-key"), [200, 200, 200]),
         (Some("Bearer operator-keys"), [401, 401, 200]),
         (Some("Bearer "), [401, 401, 200]),
         (Some("Basic operator-key"), [401, 401, 200]),
@@ -74,8 +75,38 @@ async fn keys_open_what_they_are_for() {
 }
 
 #[actix_web::test]
+async fn refusals_say_what_is_lacking() {
+    let server = with(
+        ClientPaths::Key,
+        OperatorPaths::Key,
+        keys(OPERATOR, CLIENT, READ),
+    );
+    let message = async |path: &str, key: &str| {
+        let request = TestRequest::post()
+            .uri(path)
+            .insert_header(("authorization", format!("Bearer {key}")));
+        server.send(request).await.json_text()
+    };
+    let insufficient = message("/recordings/start", READ).await;
+    assert!(insufficient.contains("auth.client_key"), "{insufficient}");
+    let participant = server
+        .services()
+        .credentials
+        .own
+        .participant(&crate::livekit::ParticipantToken {
+            room: "studio",
+            participant: "alice",
+            room_record: false,
+            valid_for: std::time::Duration::from_secs(60),
+        })
+        .unwrap();
+    let lacking = message("/recordings/start", &participant).await;
+    assert!(lacking.contains("roomRecord"), "{lacking}");
+}
+
+#[actix_web::test]
 async fn open_clients_do_not_open_the_operators_paths() {
-    let server = with(ClientPaths::Open, OperatorPaths::Closed);
+    let server = with(ClientPaths::Open, OperatorPaths::Closed, Keys::default());
     assert_eq!(
         statuses(&server, Some(("host", "tapedeck.example"))).await,
         [200, 403, 200]
@@ -104,7 +135,11 @@ async fn without_configuration_foreign_host_names_are_refused() {
         statuses(&server, Some(("host", "evil.example:6080"))).await,
         [421, 421, 200]
     );
-    let open = with(ClientPaths::Open, OperatorPaths::OpenLocally);
+    let open = with(
+        ClientPaths::Open,
+        OperatorPaths::OpenLocally,
+        Keys::default(),
+    );
     assert_eq!(
         statuses(&open, Some(("host", "evil.example:6080"))).await,
         [200, 421, 200]
@@ -156,7 +191,11 @@ async fn other_origins_may_call_the_clients_paths_when_these_are_open() {
     assert_eq!(allowed(&open.get("/status").await), None);
     assert_eq!(allowed(&open.send(preflight("/v1/recordings")).await), None);
 
-    let closed = with(ClientPaths::Key(keys(&[CLIENT])), OperatorPaths::Closed);
+    let closed = with(
+        ClientPaths::Key,
+        OperatorPaths::Closed,
+        keys("", CLIENT, ""),
+    );
     assert_eq!(
         allowed(&closed.send(preflight("/recordings/start")).await),
         None

@@ -207,7 +207,8 @@ async fn every_request_is_logged_without_what_is_secret() {
         .app_data(log)
         .app_data(server.services())
         .app_data(Data::new(server.access.clone()))
-        .configure(routes);
+        .configure(routes)
+        .wrap(from_fn(arrive));
     let app = test::init_service(app).await;
     let peer = "172.19.0.5:40000".parse().unwrap();
     let mut token = String::new();

@@ -4,6 +4,8 @@ mod access;
 mod agora;
 mod channels;
 mod fakes;
+mod limits;
+mod matrix;
 mod operators;
 mod pages;
 mod recording;
@@ -22,10 +24,13 @@ use actix_web::web::{Bytes, Data};
 use serde_json::Value;
 use tapedeck_pipelines::job::Secret;
 
-use crate::config::Settings;
+use crate::config::{Auth, Settings};
 use crate::livekit::{Credentials, RoomCredentials};
 
-use super::{Access, ClientPaths, OperatorPaths, Services, SignedLinks, guard, routes, share};
+use super::{
+    Access, ClientPaths, Keys, OperatorPaths, Proxies, Services, SignedLinks, Throttle, arrive,
+    guard, routes, share, throttle,
+};
 use fakes::{FakeRecorder, MemoryStore};
 
 /// What tokens for rooms of the server are signed with.
@@ -38,6 +43,7 @@ struct Server {
     recorder: Arc<FakeRecorder>,
     store: MemoryStore,
     data_dir: tempfile::TempDir,
+    throttle: Data<Throttle>,
 }
 
 impl Default for Server {
@@ -47,12 +53,27 @@ impl Default for Server {
             access: Access {
                 clients: ClientPaths::OpenLocally,
                 operators: OperatorPaths::OpenLocally,
+                keys: Keys::default(),
             },
             recorder: Arc::default(),
             store: MemoryStore::default(),
             data_dir: tempfile::tempdir().unwrap(),
+            throttle: Data::new(Throttle::new(&crate::config::Server {
+                failed_logins_per_min: 0,
+                ..Default::default()
+            })),
         }
     }
+}
+
+/// These keys, each of which may be empty.
+fn keys(operator: &str, client: &str, read: &str) -> Keys {
+    Keys::new(&Auth {
+        operator_key: Secret::new(operator),
+        client_key: Secret::new(client),
+        read_key: Secret::new(read),
+        ..Auth::default()
+    })
 }
 
 /// An answer, with its body read.
@@ -110,9 +131,15 @@ impl Server {
         let app = App::new()
             .app_data(services)
             .app_data(Data::new(self.access.clone()))
+            .app_data(Data::new(
+                Proxies::parse(&self.settings.server.trusted_proxies).unwrap(),
+            ))
+            .app_data(self.throttle.clone())
             .configure(routes)
             .wrap(from_fn(guard))
-            .wrap(from_fn(share));
+            .wrap(from_fn(throttle))
+            .wrap(from_fn(share))
+            .wrap(from_fn(arrive));
         let response =
             test::call_service(&test::init_service(app).await, request.to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());

@@ -4,8 +4,6 @@ use serde_json::json;
 use tapedeck_actors::{DiskSpace, RecordingState};
 use tapedeck_pipelines::control::{ParticipantStatus, RoomStatus, TrackStatus};
 
-use crate::http::AccessKeys;
-
 use super::fakes::{ROOM, manifest};
 use super::*;
 
@@ -223,8 +221,9 @@ async fn pages_are_told_what_they_need_to_know() {
     );
     server.settings.livekit.url = "ws://localhost:7880".into();
     server.access = Access {
-        clients: ClientPaths::Key(AccessKeys::new([Secret::new("client-key")])),
+        clients: ClientPaths::Key,
         operators: OperatorPaths::Closed,
+        keys: keys("", "client-key", ""),
     };
     assert_eq!(
         server.get("/v1/info").await.json(),

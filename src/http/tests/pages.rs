@@ -6,8 +6,9 @@ use super::*;
 async fn pages_are_there_for_everybody() {
     let server = Server {
         access: Access {
-            clients: ClientPaths::Key(crate::http::AccessKeys::new([Secret::new("client-key")])),
+            clients: ClientPaths::Key,
             operators: OperatorPaths::Closed,
+            keys: keys("", "client-key", ""),
         },
         ..Server::default()
     };

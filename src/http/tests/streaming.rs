@@ -125,6 +125,7 @@ async fn head_tells_the_length_and_sends_nothing() {
             .app_data(access.clone())
             .configure(routes)
             .wrap(from_fn(guard))
+            .wrap(from_fn(arrive))
     })
     .workers(1)
     .disable_signals()

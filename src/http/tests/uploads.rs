@@ -5,7 +5,6 @@ use serde_json::json;
 use tapedeck_actors::{PendingUpload, RetryError};
 
 use crate::config::Playback;
-use crate::http::AccessKeys;
 
 use super::fakes::{MemoryStore, metadata};
 use super::*;
@@ -78,12 +77,12 @@ async fn a_recording_on_its_way_is_listed_with_what_blocks_it() {
 
 #[actix_web::test]
 async fn the_address_of_a_recording_works_without_a_key() {
-    let keys = |key| AccessKeys::new([Secret::new(key)]);
     let mut server = Server {
         store: MemoryStore::with("a b.mp4", b"film"),
         access: Access {
-            clients: ClientPaths::Key(keys("client-key")),
+            clients: ClientPaths::Key,
             operators: OperatorPaths::Closed,
+            keys: keys("", "client-key", ""),
         },
         ..Server::default()
     };

@@ -346,8 +346,9 @@ async fn other_methods_are_told_the_right_ones() {
 async fn any_page_may_ask_what_is_possible() {
     let server = Server {
         access: Access {
-            clients: ClientPaths::Key(crate::http::AccessKeys::new([Secret::new("client-key")])),
+            clients: ClientPaths::Key,
             operators: OperatorPaths::Closed,
+            keys: keys("", "client-key", ""),
         },
         ..Server::default()
     };

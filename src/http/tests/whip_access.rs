@@ -7,8 +7,6 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tapedeck_pipelines::control::{WhipAnswer, WhipRequest};
 
-use crate::http::AccessKeys;
-
 use super::*;
 
 const OPERATOR: &str = "operator-key";
@@ -38,11 +36,9 @@ pub fn token(room: &str) -> String {
 fn server() -> Server {
     Server {
         access: Access {
-            clients: ClientPaths::Key(AccessKeys::new([
-                Secret::new(OPERATOR),
-                Secret::new("client-key"),
-            ])),
-            operators: OperatorPaths::Key(AccessKeys::new([Secret::new(OPERATOR)])),
+            clients: ClientPaths::Key,
+            operators: OperatorPaths::Key,
+            keys: keys(OPERATOR, "client-key", "read-key"),
         },
         ..Server::default()
     }

@@ -3,8 +3,8 @@
 use actix_web::http::header::HeaderMap;
 
 use crate::http::access::Access;
-use crate::http::bearer::bearer;
 use crate::http::clients::check_name;
+use crate::http::keys::bearer;
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 use crate::livekit::{Expiry, Grant, GrantError};
