@@ -192,7 +192,7 @@ fn environment(compose: &str) -> Vec<(String, String)> {
 fn what_the_compose_files_set_is_understood() {
     for (name, compose) in COMPOSE {
         let variables = environment(compose);
-        assert!(variables.len() >= 2, "{name}: {variables:?}");
+        assert!(variables.len() >= 3, "{name}: {variables:?}");
         let folder = tempfile::tempdir().unwrap();
         let mut command = tapedeck::command();
         command.arg("config").current_dir(folder.path());
