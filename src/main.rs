@@ -8,6 +8,7 @@ mod doctor;
 mod http;
 mod livekit;
 mod serve;
+mod webhooks;
 
 use std::path::Path;
 use std::process::ExitCode;

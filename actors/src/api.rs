@@ -7,7 +7,9 @@ use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
 use tapedeck_pipelines::job::{CaptureLimits, GapStyle, OutputSettings, RoomsSettings};
 
-use crate::{DiskSpace, Manifest, RecordingState, RetentionSettings, RoomError, SourceKind};
+use crate::{
+    DiskSpace, Manifest, RecordingState, RetentionSettings, RoomError, SourceKind, WebhookSettings,
+};
 
 /// What the actors need to know.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct RecorderSettings {
     pub uploads: UploadSettings,
     /// How long what is delivered stays in the data folder, too.
     pub retention: RetentionSettings,
+    /// Who is told what becomes of recordings.
+    pub webhooks: WebhookSettings,
     /// Where this server listens: told to others that want the same data folder.
     pub address: String,
     /// With less free space on the disk of the data folder no recording is begun, bytes.

@@ -22,7 +22,8 @@ const MANIFEST: &str = "manifest.json";
 const LOG: &str = "log";
 
 /// The layout of a data folder: `work/<id>/` per recording, `rooms/` for the rooms process, `browser/`
-/// for the browser that listens to channels of Agora, `run/` for sockets, `index/` for the index.
+/// for the browser that listens to channels of Agora, `webhooks/` for what is to be told, `run/` for
+/// sockets, `index/` for the index.
 #[derive(Clone, Debug)]
 pub struct DataFolder {
     root: PathBuf,
@@ -102,6 +103,11 @@ impl DataFolder {
 
     pub fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// Where webhooks wait, a file per recording.
+    pub fn webhooks(&self) -> PathBuf {
+        self.root.join("webhooks")
     }
 
     pub fn work_root(&self) -> PathBuf {

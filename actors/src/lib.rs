@@ -35,6 +35,7 @@ pub mod upkeep;
 mod uploader;
 mod uploads;
 mod usage;
+mod webhooks;
 
 pub use api::*;
 pub use library::Library;
@@ -45,3 +46,7 @@ pub use retention::{Keep, KeepError, RetentionSettings};
 pub use rooms::*;
 pub use space::DiskSpace;
 pub use uploads::*;
+pub use webhooks::{
+    DeliveryState, ReplayError, WebhookCounts, WebhookDelivery, WebhookEventStatus, WebhookFilter,
+    WebhookPage, WebhookSender, WebhookSettings,
+};

@@ -25,10 +25,19 @@ pub fn exclusivity_key(source: SourceKind, room_name: &str) -> String {
 
 /// Draws the id of a new recording: `EG_` and 12 characters, the shape of LiveKit's egress ids.
 pub fn draw_id() -> String {
+    draw("EG_")
+}
+
+/// Draws the id of a webhook's event: `EV_` and 12 characters, the shape of LiveKit's.
+pub fn draw_event_id() -> String {
+    draw("EV_")
+}
+
+fn draw(prefix: &str) -> String {
     const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     let mut generator = rand::rng();
     let drawn = (0..12).map(|_| char::from(ALPHABET[generator.random_range(0..ALPHABET.len())]));
-    "EG_".chars().chain(drawn).collect()
+    prefix.chars().chain(drawn).collect()
 }
 
 /// Whether `text` can be a recording's id. LiveKit's egress ids are of the same shape.

@@ -11,6 +11,7 @@ use crate::sources::Sources;
 use crate::state::StoreActor;
 use crate::supervision::{Keeper, OwnThread};
 use crate::uploader::{UploadTable, UploaderActor};
+use crate::webhooks::{Outbox, WebhooksActor};
 
 /// Settings, folder and the actors that sessions share.
 pub struct Services {
@@ -28,4 +29,7 @@ pub struct Services {
     pub stores: Stores,
     /// How long what is delivered stays here, too.
     pub retention: Retention,
+    /// What is to be told to receivers of webhooks.
+    pub outbox: Arc<Outbox>,
+    pub webhooks: Keeper<WebhooksActor>,
 }

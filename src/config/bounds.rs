@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use crate::http::{Proxies, separate};
 use crate::livekit::ServerAddress;
 
-use super::{Origins, Settings, agora, rooms, storage};
+use super::{Origins, Settings, agora, rooms, storage, webhooks};
 
 /// The presets that x264 knows.
 const X264_PRESETS: [&str; 10] = [
@@ -47,7 +47,7 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 34] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 38] = [
         // 0 would let Agora choose one.
         ("agora.uid", settings.agora.uid.into(), 1..=u32::MAX.into()),
         (
@@ -72,6 +72,18 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             settings.storage.url_valid_s,
             1..=604_800,
         ),
+        ("webhooks.timeout_s", settings.webhooks.timeout_s, 1..=120),
+        (
+            "webhooks.retry_max_s",
+            settings.webhooks.retry_max_s,
+            1..=86_400,
+        ),
+        (
+            "webhooks.give_up_after_h",
+            settings.webhooks.give_up_after_h,
+            1..=8_760,
+        ),
+        ("webhooks.keep_h", settings.webhooks.keep_h, 1..=8_760),
         ("server.port", server.port.into(), 1..=65_535),
         (
             "server.max_body_bytes",
@@ -259,6 +271,13 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
     }
     for (key, reason) in storage::mistakes(settings) {
         refuse(key, reason.to_owned());
+    }
+    if let Err(mistake) = webhooks::urls(&settings.webhooks.urls) {
+        refuse("webhooks.urls", mistake.to_string());
+    }
+    if settings.webhooks.api_key.is_empty() != settings.webhooks.api_secret.is_empty() {
+        let reason = "and webhooks.api_secret belong together: set both, or none";
+        refuse("webhooks.api_key", reason.to_owned());
     }
     if livekit.api_secret.is_empty() {
         refuse("livekit.api_secret", "must not be empty".to_owned());

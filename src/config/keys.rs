@@ -7,7 +7,7 @@ use toml::{Table, Value};
 use super::Settings;
 
 /// Keys whose values nothing may print.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "auth.operator_key",
     "auth.client_key",
     "auth.read_key",
@@ -17,6 +17,7 @@ const SECRETS: [&str; 9] = [
     "s3.session_token",
     "firebase.service_account",
     "azure.account_key",
+    "webhooks.api_secret",
 ];
 
 /// A key and its default.

@@ -12,6 +12,7 @@ pub mod rooms;
 mod settings;
 mod show;
 pub mod storage;
+pub mod webhooks;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -27,6 +27,7 @@ pub struct Settings {
     pub video: Video,
     pub audio: Audio,
     pub limits: Limits,
+    pub webhooks: Webhooks,
     pub log: Log,
 }
 
@@ -326,6 +327,25 @@ pub struct Limits {
     pub max_duration_s: u64,
 }
 
+/// Who is told what becomes of recordings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Webhooks {
+    /// Addresses, see [`super::webhooks::urls`]; empty for none.
+    pub urls: String,
+    /// What webhooks are signed with; empty for that of `livekit`.
+    pub api_key: String,
+    /// Likewise.
+    pub api_secret: Secret,
+    /// How long a receiver may take to answer, s.
+    pub timeout_s: u64,
+    /// The longest pause between two tries, s.
+    pub retry_max_s: u64,
+    /// An event that is older is given up, h.
+    pub give_up_after_h: u64,
+    /// How long events are kept after the last one of a recording was delivered or given up, h.
+    pub keep_h: u64,
+}
+
 /// What is logged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Log {
@@ -431,6 +451,20 @@ impl Default for Agora {
             allowed_hosts: BrowserSettings::AGORA_HOSTS.join(","),
             port: 8001,
             api_log: "logs/api.log".into(),
+        }
+    }
+}
+
+impl Default for Webhooks {
+    fn default() -> Self {
+        Self {
+            urls: String::new(),
+            api_key: String::new(),
+            api_secret: Secret::new(""),
+            timeout_s: 10,
+            retry_max_s: 300,
+            give_up_after_h: 72,
+            keep_h: 168,
         }
     }
 }

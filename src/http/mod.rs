@@ -3,6 +3,7 @@
 //!
 //! - The paths of OpenVidu's recording applications (`/token`, `/recordings`): [`clients`].
 //! - The paths of Memharbor, for channels of Agora (`/api`): [`agora`].
+//! - What a LiveKit server tells us (`/livekit/webhook`): [`livekit`].
 //! - WHIP (RFC 9725): [`whip`].
 //! - Our pages: [`pages`].
 //! - Our own (`/v1`, `/status`): [`operators`].
@@ -17,6 +18,7 @@ mod cors;
 mod health;
 mod keys;
 mod links;
+mod livekit;
 mod local_host;
 mod operators;
 mod pages;
@@ -124,6 +126,11 @@ pub fn routes(app: &mut ServiceConfig) {
             "GET, OPTIONS",
         ))
         .service(resource(
+            &["/livekit/webhook"],
+            [web::post().to(livekit::webhook)],
+            "POST",
+        ))
+        .service(resource(
             &["/whip/{room}"],
             [web::post().to(whip::publish)],
             "POST, OPTIONS",
@@ -166,6 +173,21 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(resource(
             &["/v1/uploads/{id}/retry"],
             [web::post().to(operators::retry)],
+            "POST",
+        ))
+        .service(resource(
+            &["/v1/webhooks"],
+            [web::get().to(operators::webhooks)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/webhooks/replay"],
+            [web::post().to(operators::replay_failed)],
+            "POST",
+        ))
+        .service(resource(
+            &["/v1/webhooks/{id}/replay"],
+            [web::post().to(operators::replay)],
             "POST",
         ))
         .service(resource(

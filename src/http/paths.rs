@@ -22,6 +22,8 @@ pub fn audience(path: &str) -> Audience {
         "/healthz" | "/readyz" | "/v1/info" | "/" | "/publish" => Audience::Public,
         "/token" | "/recordings" => Audience::Clients,
         "/api/health" | "/api/health/" => Audience::Public,
+        // It is signed.
+        "/livekit/webhook" => Audience::Public,
         path if path.starts_with("/recordings/") || path.starts_with("/api/") => Audience::Clients,
         path if path.starts_with("/whip/") => Audience::Publishers,
         path if path.starts_with("/web/") => Audience::Public,

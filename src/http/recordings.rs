@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
-    ProcessUsage, Recorder, RetryError, RoomsError, Selected, SourceKind, StartError, StartRequest,
-    StopError, UploadPage,
+    ProcessUsage, Recorder, ReplayError, RetryError, RoomsError, Selected, SourceKind, StartError,
+    StartRequest, StopError, UploadPage, WebhookFilter, WebhookPage,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::StoreError;
@@ -39,6 +39,9 @@ pub trait Recordings: Send + Sync {
     async fn finished(&self, filter: ListFilter) -> Result<Finished, StoreError>;
     fn uploads(&self, cursor: Option<&str>, limit: usize) -> UploadPage;
     async fn retry_upload(&self, id: &str) -> Result<(), RetryError>;
+    fn webhooks(&self, filter: &WebhookFilter, cursor: Option<&str>, limit: usize) -> WebhookPage;
+    /// Sends a webhook once more, or all that were given up.
+    async fn replay_webhooks(&self, event_id: Option<String>) -> Result<usize, ReplayError>;
     async fn list(
         &self,
         filter: ListFilter,
@@ -100,6 +103,14 @@ impl Recordings for Recorder {
 
     async fn retry_upload(&self, id: &str) -> Result<(), RetryError> {
         self.retry_upload(id).await
+    }
+
+    fn webhooks(&self, filter: &WebhookFilter, cursor: Option<&str>, limit: usize) -> WebhookPage {
+        self.webhooks(filter, cursor, limit)
+    }
+
+    async fn replay_webhooks(&self, event_id: Option<String>) -> Result<usize, ReplayError> {
+        self.replay_webhooks(event_id).await
     }
 
     async fn list(

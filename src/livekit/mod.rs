@@ -7,5 +7,5 @@ mod token;
 
 pub use address::ServerAddress;
 pub use grant::{Expiry, Grant, GrantError, TrackSource};
-pub use rooms::LivekitRooms;
-pub use token::{Credentials, ParticipantToken, RoomCredentials};
+pub use rooms::{LivekitRooms, root_cause};
+pub use token::{Credentials, ParticipantToken, RoomCredentials, TokenError, unix_seconds};

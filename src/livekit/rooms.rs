@@ -130,7 +130,7 @@ impl Rooms for LivekitRooms {
 }
 
 /// The innermost cause: what the operating system or TLS said.
-fn root_cause(error: &dyn std::error::Error) -> String {
+pub fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

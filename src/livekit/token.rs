@@ -87,6 +87,13 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+/// The wall clock, Unix s.
+pub fn unix_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
 impl Credentials {
     /// A token to join a room, publish and subscribe.
     ///
@@ -150,9 +157,7 @@ impl Credentials {
         kind: Option<&'static str>,
         valid_for: Duration,
     ) -> Result<String, TokenError> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let now = unix_seconds();
         let claims = Claims {
             iss: &self.api_key,
             sub: identity,

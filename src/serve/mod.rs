@@ -21,6 +21,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tapedeck_actors::{
     Channels, MediaServers, Recorder, RecorderSettings, RetentionSettings, Rooms, UploadSettings,
+    WebhookSettings,
 };
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
 use tapedeck_storage::{StoreError, Stores};
@@ -29,6 +30,7 @@ use crate::agora::{AppChannels, AppCredentials};
 use crate::config::{self, Agora, Livekit, Settings, rooms};
 use crate::http::{self, ApiLog, Proxies, Services, SignedLinks, Throttle};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
+use crate::webhooks::SignedPosts;
 use signals::Signals;
 use store::OpenStores;
 
@@ -66,6 +68,10 @@ pub enum ServeError {
     Livekit(String),
     #[error("the rooms' ports or addresses: {0}")]
     Rooms(#[from] rooms::RoomsMistake),
+    #[error("webhooks.urls {0}")]
+    Webhooks(#[from] config::webhooks::WebhooksMistake),
+    #[error("webhooks cannot be sent: {0}")]
+    WebhookClient(#[from] reqwest::Error),
     #[error("agora.allowed_hosts {0}")]
     Agora(#[from] config::agora::AgoraMistake),
     #[error("server.trusted_proxies: {0}")]
@@ -113,16 +119,14 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         livekit: livekit_rooms(&settings.livekit, &credentials)?,
         agora: agora_channels(&settings.agora)?,
     };
-    let recorder = Recorder::launch(
-        recorder_settings(&settings, &data_dir, folder, &addresses)?,
-        servers,
-        stores.clone(),
-    )
-    .await
-    .map_err(|source| ServeError::Recorder {
-        folder: data_dir.display().to_string(),
-        source,
-    })?;
+    let mut how = recorder_settings(&settings, &data_dir, folder, &addresses)?;
+    how.webhooks = webhook_settings(&settings)?;
+    let recorder = Recorder::launch(how, servers, stores.clone())
+        .await
+        .map_err(|source| ServeError::Recorder {
+            folder: data_dir.display().to_string(),
+            source,
+        })?;
 
     log::info!(
         "tapedeck {} records {}",
@@ -396,6 +400,8 @@ pub fn recorder_settings(
             files: settings.data.keep_files,
             logs: settings.data.keep_logs,
         },
+        // Only the server itself tells anybody.
+        webhooks: WebhookSettings::default(),
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,
@@ -403,6 +409,36 @@ pub fn recorder_settings(
         capture_restart_pause: Duration::from_secs(1),
         stop_timeout: Duration::from_secs(recording.stop_timeout_s),
         sync_interval: Duration::from_millis(recording.sync_interval_ms),
+    })
+}
+
+/// Whom webhooks go to.
+///
+/// # Errors
+/// The settings do not make sense.
+fn webhook_settings(settings: &Settings) -> Result<WebhookSettings, ServeError> {
+    let webhooks = &settings.webhooks;
+    let urls = config::webhooks::urls(&webhooks.urls)?;
+    if urls.is_empty() {
+        return Ok(WebhookSettings::default());
+    }
+    let (api_key, api_secret) = match webhooks.api_key.is_empty() {
+        true => (&settings.livekit.api_key, &settings.livekit.api_secret),
+        false => (&webhooks.api_key, &webhooks.api_secret),
+    };
+    let credentials = Credentials {
+        api_key: api_key.clone(),
+        api_secret: api_secret.clone(),
+    };
+    let sender = SignedPosts::new(credentials, Duration::from_secs(webhooks.timeout_s))?;
+    let hours = |hours: u64| Duration::from_secs(hours.saturating_mul(3_600));
+    Ok(WebhookSettings {
+        urls,
+        sender: Some(Arc::new(sender)),
+        longest_pause: Duration::from_secs(webhooks.retry_max_s),
+        give_up_after: hours(webhooks.give_up_after_h),
+        keep: hours(webhooks.keep_h),
+        ..WebhookSettings::default()
     })
 }
 

@@ -18,6 +18,7 @@ pub mod publisher;
 pub mod small_disk;
 pub mod tapedeck;
 pub mod wait;
+pub mod webhooks;
 
 pub use storage_testing::cache_dir;
 pub use testcard::media;

@@ -385,6 +385,7 @@ async fn server(folder: &Path) -> Outcome {
         store_dir: None,
         uploads: UploadSettings::default(),
         retention: RetentionSettings::default(),
+        webhooks: Default::default(),
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 10,

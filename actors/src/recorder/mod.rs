@@ -8,6 +8,7 @@ mod rooms;
 mod space;
 mod start;
 mod uploads;
+mod webhooks;
 
 use std::io;
 use std::sync::atomic::AtomicBool;
@@ -31,6 +32,7 @@ use crate::supervision::{Keeper, OwnThread};
 use crate::upkeep::{StoreFolder, Upkeep};
 use crate::uploader::{UploadTable, UploaderActor};
 use crate::usage::UsageSampler;
+use crate::webhooks::{Outbox, WebhooksActor};
 use crate::{Manifest, MediaServers, RecorderSettings, SourceKind, StartError};
 
 /// How long an actor may take to answer what needs no disk.
@@ -71,6 +73,7 @@ impl Recorder {
         });
         let retention = Retention::new(settings.retention, stores.clone());
         let rules = retention.clone();
+        let webhooks = settings.webhooks.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock(&address)?;
@@ -80,13 +83,16 @@ impl Recorder {
                 Ok(survey) => survey.tell(),
                 Err(error) => log::warn!("it is not known what belongs to no recording: {error}"),
             }
+            let outbox = Outbox::open(&folder.webhooks(), webhooks, &manifests);
+            state.tell(outbox.clone());
             let unfinished: Vec<_> = manifests
                 .into_iter()
                 .filter(|manifest| needs_session(manifest, &folder, &rules))
                 .collect();
-            io::Result::Ok((folder, lock, state, unfinished))
+            io::Result::Ok((folder, lock, state, outbox, unfinished))
         });
-        let (folder, lock, state, unfinished) = opened.await.map_err(io::Error::other)??;
+        let (folder, lock, state, outbox, unfinished) =
+            opened.await.map_err(io::Error::other)??;
 
         let arbiter = Arbiter::current();
         let states = Keeper::start("store actor", arbiter.clone(), move || {
@@ -98,6 +104,11 @@ impl Recorder {
         let uploader = Keeper::start("uploader", uploads_thread.handle(), move || {
             UploaderActor::new(targets.clone(), how, under_way.clone())
         });
+        let to_tell = outbox.clone();
+        let webhooks = Keeper::start("sender of webhooks", arbiter.clone(), move || {
+            WebhooksActor::new(to_tell.clone())
+        });
+
         let table = Arc::new(Mutex::new(Table::default()));
         let known = table.clone();
         let place = RoomsPlace::new(&settings, &folder);
@@ -116,6 +127,8 @@ impl Recorder {
             uploads,
             stores,
             retention,
+            outbox,
+            webhooks,
         });
         let shared = services.clone();
         let registry = Keeper::start("registry", arbiter, move || {
@@ -142,6 +155,7 @@ impl Recorder {
             while let Some(inner) = watched.upgrade() {
                 inner.registry.address();
                 inner.services.sources.rooms.actor.address();
+                inner.services.webhooks.address();
                 drop(inner);
                 sleep(Duration::from_millis(500)).await;
             }

@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use actix::prelude::*;
 use tapedeck_failpoints::reached;
@@ -9,6 +9,7 @@ use super::manifests::Manifests;
 use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::retention::{Kept, Remains, Retention};
+use crate::webhooks::Outbox;
 use crate::{ListFilter, Manifest};
 
 /// Messages that may wait. Senders beyond that wait in turn: nothing is dropped.
@@ -26,6 +27,8 @@ pub struct State {
     folder: DataFolder,
     /// `None` while no index can be made; manifests are written all the same.
     index: Mutex<Option<Index>>,
+    /// Who is told what becomes of recordings is told here.
+    outbox: OnceLock<Arc<Outbox>>,
 }
 
 impl State {
@@ -48,6 +51,7 @@ impl State {
         let state = Self {
             manifests,
             index: Mutex::new(None),
+            outbox: OnceLock::new(),
             folder,
         };
         state.rebuild(&mut state.lock(), &all);
@@ -89,9 +93,27 @@ impl State {
         slot.as_ref().map_or(Err(IndexError::Damaged), question)
     }
 
+    /// From now on what is saved is told there, too.
+    pub fn tell(&self, outbox: Arc<Outbox>) {
+        // Only the first one counts; there is one per server.
+        let _ = self.outbox.set(outbox);
+    }
+
     fn save(&self, manifest: &Manifest) -> io::Result<()> {
-        self.manifests.write(manifest)?;
+        let outbox = self.outbox.get();
+        if let Some(outbox) = outbox {
+            outbox.begin(manifest)?;
+        }
+        if let Err(error) = self.manifests.write(manifest) {
+            if let Some(outbox) = outbox {
+                outbox.call_off(&manifest.id);
+            }
+            return Err(error);
+        }
         reached("manifest.saved");
+        if let Some(outbox) = outbox {
+            outbox.tell(manifest);
+        }
         // The manifest is the truth: an index that failed is made anew from it.
         if let Err(error) = self.ask(|index| index.save(manifest)) {
             log::error!("recording {} is missing in the index: {error}", manifest.id);

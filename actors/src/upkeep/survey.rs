@@ -220,8 +220,9 @@ impl Upkeep {
 
     /// What lies in the data folder itself.
     fn others(&self) -> io::Result<Vec<Orphan>> {
-        const OWN: [&str; 10] = [
+        const OWN: [&str; 11] = [
             "work",
+            "webhooks",
             "run",
             "index",
             "rooms",

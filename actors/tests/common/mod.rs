@@ -60,6 +60,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         store_dir: None,
         uploads: UploadSettings::default(),
         retention: RetentionSettings::default(),
+        webhooks: Default::default(),
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 100,

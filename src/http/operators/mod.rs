@@ -9,6 +9,7 @@ mod status;
 mod uploads;
 mod v1;
 mod view;
+mod webhooks;
 
 use super::refusal::Refusal;
 
@@ -23,3 +24,4 @@ pub use rooms::rooms;
 pub use status::{status, status_of};
 pub use uploads::{retry, uploads};
 pub use v1::{get, list};
+pub use webhooks::{replay, replay_failed, webhooks};

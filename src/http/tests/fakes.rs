@@ -10,8 +10,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
-    PauseError, PendingUpload, ProcessUsage, RecordingState, RetryError, RoomError, RoomsError,
-    Selected, SourceKind, StartError, StartRequest, StopError, UploadPage,
+    PauseError, PendingUpload, ProcessUsage, RecordingState, ReplayError, RetryError, RoomError,
+    RoomsError, Selected, SourceKind, StartError, StartRequest, StopError, UploadPage,
+    WebhookFilter, WebhookPage,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
@@ -39,6 +40,7 @@ pub struct FakeRecorder {
     /// The state in which a stop leaves the recording, `Complete` unless set.
     pub stopped_state: Mutex<Option<RecordingState>>,
     pub listed: Mutex<Vec<(ListFilter, Option<String>, usize)>>,
+    pub asked_webhooks: Mutex<Vec<(WebhookFilter, Option<String>, usize)>>,
     pub delivered: Vec<RecordingMetadata>,
     /// Of those the ones that are on their way, by id.
     pub pending: BTreeMap<String, PendingUpload>,
@@ -248,6 +250,24 @@ impl Recordings for FakeRecorder {
     async fn retry_upload(&self, id: &str) -> Result<(), RetryError> {
         let known = self.retries.get(id).cloned();
         known.unwrap_or(Err(RetryError::NotFound))
+    }
+
+    fn webhooks(&self, filter: &WebhookFilter, cursor: Option<&str>, limit: usize) -> WebhookPage {
+        let asked = (filter.clone(), cursor.map(str::to_owned), limit);
+        self.asked_webhooks.lock().unwrap().push(asked);
+        WebhookPage {
+            events: Vec::new(),
+            next_cursor: Some("next".into()),
+        }
+    }
+
+    async fn replay_webhooks(&self, event_id: Option<String>) -> Result<usize, ReplayError> {
+        match event_id.as_deref() {
+            None => Ok(3),
+            Some("EV_known") => Ok(1),
+            Some("EV_off") => Err(ReplayError::NoReceiver),
+            Some(_) => Err(ReplayError::NotFound),
+        }
     }
 
     async fn list(

@@ -22,6 +22,8 @@ enum Needs {
     ToPublish,
     /// Likewise, which may have expired.
     ToGoOn,
+    /// LiveKit's signature of the body, which nothing else replaces.
+    ToTell,
     /// A client's right to change things, or to hand out tokens.
     ToChange,
     /// What LiveKit's `roomRecord` is for.
@@ -64,6 +66,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/api/recording/status/", ToRead),
     ("GET", "/api/recording/list", ToRead),
     ("GET", "/api/recording/list/", ToRead),
+    ("POST", "/livekit/webhook", ToTell),
     ("POST", "/whip/{room}", ToPublish),
     ("PATCH", "/whip/{room}/{session}", ToGoOn),
     ("DELETE", "/whip/{room}/{session}", ToGoOn),
@@ -79,6 +82,9 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/recordings/{id}", ToWatch),
     ("GET", "/v1/uploads", ToWatch),
     ("POST", "/v1/uploads/{id}/retry", ToOperate),
+    ("GET", "/v1/webhooks", ToWatch),
+    ("POST", "/v1/webhooks/replay", ToOperate),
+    ("POST", "/v1/webhooks/{id}/replay", ToOperate),
     ("GET", "/status", ToWatch),
     ("GET", "/status/{id}", ToWatch),
     ("GET", "/healthz", Nothing),
@@ -192,8 +198,9 @@ const SHOWN: [Shown; 10] = [
 const OK: u16 = 200;
 
 /// With all keys configured, in the order of [`SHOWN`].
-const WITH_KEYS: [(Needs, [u16; 10]); 10] = [
+const WITH_KEYS: [(Needs, [u16; 10]); 11] = [
     (Nothing, [OK; 10]),
+    (ToTell, [401; 10]),
     (ToPublish, [401, 401, 401, 401, OK, 403, 401, 401, 401, 401]),
     (ToGoOn, [401, 401, 401, 401, OK, 403, 403, 401, 401, 401]),
     (ToChange, [401, 401, 403, OK, OK, 403, 401, 401, 401, 401]),
@@ -226,7 +233,7 @@ struct Case {
 fn without_keys(needs: Needs, shown: usize) -> u16 {
     match (needs, SHOWN[shown]) {
         (ToPublish | ToGoOn, Shown::Token) | (ToGoOn, Shown::ExpiredToken) => 403,
-        (ToPublish | ToGoOn, _) => 401,
+        (ToPublish | ToGoOn | ToTell, _) => 401,
         _ => OK,
     }
 }
@@ -294,7 +301,7 @@ fn cases() -> Vec<Case> {
             ),
             host: foreign,
             expected: |needs, shown| match (needs, SHOWN[shown]) {
-                (Nothing | ToPublish | ToGoOn, _) => without_keys(needs, shown),
+                (Nothing | ToTell | ToPublish | ToGoOn, _) => without_keys(needs, shown),
                 (Content, Shown::Link) => OK,
                 _ => 421,
             },

@@ -4,6 +4,7 @@ mod access;
 mod agora;
 mod channels;
 mod fakes;
+mod livekit;
 mod limits;
 mod matrix;
 mod operators;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use actix_web::http::Method;
 use serde_json::json;
-use tapedeck_actors::{PendingUpload, RetryError};
+use tapedeck_actors::{DeliveryState, PendingUpload, RetryError, WebhookFilter};
 
 use crate::config::Playback;
 
@@ -47,6 +47,40 @@ async fn uploads_are_listed_in_pages_and_tried_on_request() {
         assert_eq!(retried.json()["error"]["code"].as_str(), code, "{id}");
     }
     assert_eq!(server.get("/v1/uploads/EG_waits/retry").await.status, 405);
+}
+
+#[actix_web::test]
+async fn webhooks_are_listed_in_pages_and_sent_again_on_request() {
+    let server = Server::default();
+    let page = server
+        .get("/v1/webhooks?state=failed&recordingId=EG_1&cursor=c&limit=7")
+        .await;
+    assert_eq!(
+        (page.status, page.json()),
+        (200, json!({"events": [], "nextCursor": "next"}))
+    );
+    let filter = WebhookFilter {
+        state: Some(DeliveryState::Failed),
+        recording_id: Some("EG_1".into()),
+    };
+    let asked = server.recorder.asked_webhooks.lock().unwrap().remove(0);
+    assert_eq!(asked, (filter, Some("c".into()), 7));
+    for query in ["state=lost", "limit=0", "limit=501"] {
+        let refused = server.get(&format!("/v1/webhooks?{query}")).await;
+        assert_eq!(refused.status, 400, "{query}");
+    }
+    for (path, status, code) in [
+        ("EV_known/replay", 202, None),
+        ("replay", 202, None),
+        ("EV_other/replay", 404, Some("not_found")),
+        ("EV_off/replay", 409, Some("no_receiver")),
+    ] {
+        let path = format!("/v1/webhooks/{path}");
+        let replayed = server.post(&path, json!({})).await;
+        assert_eq!(replayed.status, status, "{path}");
+        assert_eq!(replayed.json()["error"]["code"].as_str(), code, "{path}");
+        assert_eq!(server.get(&path).await.status, 405, "{path}");
+    }
 }
 
 #[actix_web::test]

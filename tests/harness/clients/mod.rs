@@ -16,6 +16,6 @@ use static_files::StaticFiles;
 use std::path::PathBuf;
 
 /// The folder of the clients' programs.
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("clients")
 }
