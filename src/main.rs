@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod http;
 mod livekit;
+mod metrics;
 mod serve;
 mod webhooks;
 

@@ -16,6 +16,7 @@ mod folder;
 mod library;
 mod lock;
 mod manifest;
+mod metrics;
 mod naming;
 #[cfg(test)]
 mod panic_tests;
@@ -41,6 +42,7 @@ pub use api::*;
 pub use library::Library;
 pub use lock::{FolderHolder, LockError};
 pub use manifest::*;
+pub use metrics::RecordingMetrics;
 pub use recorder::Recorder;
 pub use retention::{Keep, KeepError, RetentionSettings};
 pub use rooms::*;

@@ -6,6 +6,7 @@ use tapedeck_storage::Stores;
 
 use crate::RecorderSettings;
 use crate::folder::DataFolder;
+use crate::metrics::RecordingMetrics;
 use crate::retention::Retention;
 use crate::sources::Sources;
 use crate::state::StoreActor;
@@ -32,4 +33,6 @@ pub struct Services {
     /// What is to be told to receivers of webhooks.
     pub outbox: Arc<Outbox>,
     pub webhooks: Keeper<WebhooksActor>,
+    /// What is counted.
+    pub metrics: RecordingMetrics,
 }

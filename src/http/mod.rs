@@ -7,6 +7,7 @@
 //! - WHIP (RFC 9725): [`whip`].
 //! - Our pages: [`pages`].
 //! - Our own (`/v1`, `/status`): [`operators`].
+//! - What Prometheus asks (`/metrics`): [`metrics`].
 //! - What load balancers ask (`/healthz`, `/readyz`): [`health`].
 
 mod access;
@@ -20,6 +21,7 @@ mod keys;
 mod links;
 mod livekit;
 mod local_host;
+mod metrics;
 mod operators;
 mod pages;
 mod paths;
@@ -37,6 +39,7 @@ pub use arrival::arrive;
 pub use cors::share;
 pub use keys::{Keys, Role, separate};
 pub use links::SignedLinks;
+pub use metrics::measure;
 pub use recordings::Recordings;
 pub use services::Services;
 pub use throttle::{Throttle, throttle};
@@ -198,6 +201,11 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(resource(
             &["/status/{id}"],
             [web::get().to(operators::status_of)],
+            "GET",
+        ))
+        .service(resource(
+            &["/metrics"],
+            [web::get().to(metrics::metrics)],
             "GET",
         ))
         .service(resource(

@@ -6,8 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
-    ProcessUsage, Recorder, ReplayError, RetryError, RoomsError, Selected, SourceKind, StartError,
-    StartRequest, StopError, UploadPage, WebhookFilter, WebhookPage,
+    ProcessUsage, Recorder, RecordingMetrics, ReplayError, RetryError, RoomsError, Selected,
+    SourceKind, StartError, StartRequest, StopError, UploadPage, WebhookCounts, WebhookFilter,
+    WebhookPage,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::StoreError;
@@ -60,6 +61,11 @@ pub trait Recordings: Send + Sync {
     async fn rooms(&self) -> Vec<RoomStatus>;
     /// What the rooms process uses; none when it does not run.
     async fn rooms_process(&self) -> Option<ProcessUsage>;
+    /// What the server itself uses.
+    async fn server_process(&self) -> Option<ProcessUsage>;
+    fn webhook_counts(&self) -> WebhookCounts;
+    /// What is counted of recordings.
+    fn metrics(&self) -> RecordingMetrics;
 }
 
 #[async_trait(?Send)]
@@ -152,5 +158,17 @@ impl Recordings for Recorder {
 
     async fn rooms_process(&self) -> Option<ProcessUsage> {
         self.rooms_process().await
+    }
+
+    async fn server_process(&self) -> Option<ProcessUsage> {
+        self.server_process().await
+    }
+
+    fn webhook_counts(&self) -> WebhookCounts {
+        self.webhook_counts()
+    }
+
+    fn metrics(&self) -> RecordingMetrics {
+        self.metrics()
     }
 }

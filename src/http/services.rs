@@ -6,6 +6,7 @@ use tapedeck_storage::RecordingStore;
 
 use crate::config::Settings;
 use crate::livekit::RoomCredentials;
+use crate::metrics::Metrics;
 
 use super::{Recordings, SignedLinks};
 
@@ -16,6 +17,7 @@ pub struct Services {
     pub credentials: RoomCredentials,
     pub links: SignedLinks,
     pub settings: Settings,
+    pub metrics: Metrics,
     /// Absolute.
     pub data_dir: PathBuf,
     finishing: AtomicBool,
@@ -30,7 +32,9 @@ impl Services {
         settings: Settings,
         data_dir: PathBuf,
     ) -> Self {
+        let metrics = Metrics::new(&*recordings, settings.recording.max_recordings);
         Self {
+            metrics,
             recordings,
             store,
             credentials,

@@ -178,6 +178,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
             .wrap(from_fn(http::throttle))
             .wrap(from_fn(http::share))
             .wrap(from_fn(http::arrive))
+            .wrap(from_fn(http::measure))
     })
     .on_connect(move |connection, data| connections.opened(connection, data))
     .client_request_timeout(HEAD_WITHIN)

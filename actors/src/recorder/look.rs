@@ -9,8 +9,8 @@ use tapedeck_storage::{RecordingMetadata, StoreError};
 use super::{ANSWER, Recorder};
 use crate::session::Look;
 use crate::{
-    Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page, PendingUpload, naming,
-    state,
+    Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page, PendingUpload,
+    RecordingMetrics, naming, state,
 };
 
 impl Recorder {
@@ -203,6 +203,11 @@ impl Recorder {
         sampled
             .await
             .map_err(|error| format!("the processes cannot be looked at: {error}"))
+    }
+
+    /// What is counted of recordings.
+    pub fn metrics(&self) -> RecordingMetrics {
+        self.inner.services.metrics.clone()
     }
 
     /// Whether the actors answer; the reason if not.

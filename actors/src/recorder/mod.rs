@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::lock::FolderLock;
+use crate::metrics::RecordingMetrics;
 use crate::registry::{self, RegistryActor, SessionHandle, Table};
 use crate::retention::Retention;
 use crate::rooms_process::{self, RoomsPlace, RoomsProcess};
@@ -48,7 +49,8 @@ pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Keeper<RegistryActor>,
     usage: Mutex<UsageSampler>,
-    rooms_usage: Mutex<UsageSampler>,
+    /// Of processes that belong to no recording.
+    shared_usage: Mutex<UsageSampler>,
     closing: AtomicBool,
     _lock: FolderLock,
 }
@@ -74,6 +76,8 @@ impl Recorder {
         let retention = Retention::new(settings.retention, stores.clone());
         let rules = retention.clone();
         let webhooks = settings.webhooks.clone();
+        let metrics = RecordingMetrics::default();
+        let counted = metrics.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let folder = DataFolder::prepare(&root)?;
             let lock = folder.lock(&address)?;
@@ -84,7 +88,10 @@ impl Recorder {
                 Err(error) => log::warn!("it is not known what belongs to no recording: {error}"),
             }
             let outbox = Outbox::open(&folder.webhooks(), webhooks, &manifests);
-            state.tell(outbox.clone());
+            state.tell(state::Listeners {
+                outbox: outbox.clone(),
+                metrics: counted,
+            });
             let unfinished: Vec<_> = manifests
                 .into_iter()
                 .filter(|manifest| needs_session(manifest, &folder, &rules))
@@ -129,7 +136,11 @@ impl Recorder {
             retention,
             outbox,
             webhooks,
+            metrics,
         });
+        for manifest in &unfinished {
+            services.metrics.goes_on(manifest);
+        }
         let shared = services.clone();
         let registry = Keeper::start("registry", arbiter, move || {
             RegistryActor::new(shared.clone(), table.clone())
@@ -138,7 +149,7 @@ impl Recorder {
             services,
             registry,
             usage: Mutex::default(),
-            rooms_usage: Mutex::default(),
+            shared_usage: Mutex::default(),
             closing: AtomicBool::new(false),
             _lock: lock,
         });

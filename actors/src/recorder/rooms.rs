@@ -31,12 +31,24 @@ impl Recorder {
     /// What the rooms process uses; none when it does not run.
     pub async fn rooms_process(&self) -> Option<ProcessUsage> {
         let pid = self.inner.services.sources.rooms.pid()?;
+        self.usage_of("rooms", pid).await
+    }
+
+    /// What the server itself uses.
+    pub async fn server_process(&self) -> Option<ProcessUsage> {
+        self.usage_of("server", std::process::id()).await
+    }
+
+    /// What a process that belongs to no recording uses.
+    async fn usage_of(&self, role: &'static str, pid: u32) -> Option<ProcessUsage> {
         let inner = self.inner.clone();
         let sampled = tokio::task::spawn_blocking(move || {
-            let usage = &inner.rooms_usage;
+            let usage = &inner.shared_usage;
             let mut usage = usage.lock().unwrap_or_else(PoisonError::into_inner);
-            usage.keep(&[pid]);
-            usage.sample("rooms", pid)
+            if role == "rooms" {
+                usage.keep(&[pid, std::process::id()]);
+            }
+            usage.sample(role, pid)
         });
         sampled.await.ok().flatten()
     }

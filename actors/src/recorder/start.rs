@@ -24,6 +24,14 @@ impl Recorder {
     /// # Errors
     /// Why there is no recording.
     pub async fn start(&self, request: StartRequest) -> Result<Manifest, StartError> {
+        let (source, begun) = (request.source, Instant::now());
+        let answer = self.start_uncounted(request).await;
+        let metrics = &self.inner.services.metrics;
+        metrics.answered(source, begun.elapsed(), &answer);
+        answer
+    }
+
+    async fn start_uncounted(&self, request: StartRequest) -> Result<Manifest, StartError> {
         let source_kind = request.source;
         let deadline = Instant::now() + self.start_timeout(source_kind);
         self.check_open()?;

@@ -8,6 +8,7 @@ use super::index::{Index, IndexError};
 use super::manifests::Manifests;
 use crate::clock::now_ms;
 use crate::folder::DataFolder;
+use crate::metrics::RecordingMetrics;
 use crate::retention::{Kept, Remains, Retention};
 use crate::webhooks::Outbox;
 use crate::{ListFilter, Manifest};
@@ -27,8 +28,13 @@ pub struct State {
     folder: DataFolder,
     /// `None` while no index can be made; manifests are written all the same.
     index: Mutex<Option<Index>>,
-    /// Who is told what becomes of recordings is told here.
-    outbox: OnceLock<Arc<Outbox>>,
+    listeners: OnceLock<Listeners>,
+}
+
+/// Who hears of all that is saved.
+pub struct Listeners {
+    pub outbox: Arc<Outbox>,
+    pub metrics: RecordingMetrics,
 }
 
 impl State {
@@ -51,7 +57,7 @@ impl State {
         let state = Self {
             manifests,
             index: Mutex::new(None),
-            outbox: OnceLock::new(),
+            listeners: OnceLock::new(),
             folder,
         };
         state.rebuild(&mut state.lock(), &all);
@@ -93,26 +99,27 @@ impl State {
         slot.as_ref().map_or(Err(IndexError::Damaged), question)
     }
 
-    /// From now on what is saved is told there, too.
-    pub fn tell(&self, outbox: Arc<Outbox>) {
-        // Only the first one counts; there is one per server.
-        let _ = self.outbox.set(outbox);
+    /// From now on these hear of what is saved.
+    pub fn tell(&self, listeners: Listeners) {
+        // Only the first ones count; there are no others in a server.
+        let _ = self.listeners.set(listeners);
     }
 
     fn save(&self, manifest: &Manifest) -> io::Result<()> {
-        let outbox = self.outbox.get();
-        if let Some(outbox) = outbox {
-            outbox.begin(manifest)?;
+        let listeners = self.listeners.get();
+        if let Some(listeners) = listeners {
+            listeners.outbox.begin(manifest)?;
         }
         if let Err(error) = self.manifests.write(manifest) {
-            if let Some(outbox) = outbox {
-                outbox.call_off(&manifest.id);
+            if let Some(listeners) = listeners {
+                listeners.outbox.call_off(&manifest.id);
             }
             return Err(error);
         }
         reached("manifest.saved");
-        if let Some(outbox) = outbox {
-            outbox.tell(manifest);
+        if let Some(listeners) = listeners {
+            listeners.outbox.tell(manifest);
+            listeners.metrics.saved(manifest);
         }
         // The manifest is the truth: an index that failed is made anew from it.
         if let Err(error) = self.ask(|index| index.save(manifest)) {

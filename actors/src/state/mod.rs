@@ -6,7 +6,7 @@ mod index;
 mod manifests;
 
 pub use actor::{
-    Clear, FindByKey, FindByName, Get, List, Remaining, Remove, Save, State, StoreActor,
+    Clear, FindByKey, FindByName, Get, List, Listeners, Remaining, Remove, Save, State, StoreActor,
 };
 pub use index::{Difference, compare as compare_index};
 pub use manifests::Manifests;

@@ -10,9 +10,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
     DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
-    PauseError, PendingUpload, ProcessUsage, RecordingState, ReplayError, RetryError, RoomError,
-    RoomsError, Selected, SourceKind, StartError, StartRequest, StopError, UploadPage,
-    WebhookFilter, WebhookPage,
+    PauseError, PendingUpload, ProcessUsage, RecordingMetrics, RecordingState, ReplayError,
+    RetryError, RoomError, RoomsError, Selected, SourceKind, StartError, StartRequest, StopError,
+    UploadPage, WebhookCounts, WebhookFilter, WebhookPage,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,
@@ -366,6 +366,21 @@ impl Recordings for FakeRecorder {
 
     async fn rooms_process(&self) -> Option<ProcessUsage> {
         None
+    }
+
+    async fn server_process(&self) -> Option<ProcessUsage> {
+        None
+    }
+
+    fn webhook_counts(&self) -> WebhookCounts {
+        WebhookCounts {
+            pending: 4,
+            ..WebhookCounts::default()
+        }
+    }
+
+    fn metrics(&self) -> RecordingMetrics {
+        RecordingMetrics::default()
     }
 }
 

@@ -87,6 +87,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("POST", "/v1/webhooks/{id}/replay", ToOperate),
     ("GET", "/status", ToWatch),
     ("GET", "/status/{id}", ToWatch),
+    ("GET", "/metrics", ToWatch),
     ("GET", "/healthz", Nothing),
     ("HEAD", "/healthz", Nothing),
     ("GET", "/readyz", Nothing),

@@ -4,9 +4,10 @@ mod access;
 mod agora;
 mod channels;
 mod fakes;
-mod livekit;
 mod limits;
+mod livekit;
 mod matrix;
+mod metrics;
 mod operators;
 mod pages;
 mod recording;
@@ -30,7 +31,7 @@ use crate::livekit::{Credentials, RoomCredentials};
 
 use super::{
     Access, ClientPaths, Keys, OperatorPaths, Proxies, Services, SignedLinks, Throttle, arrive,
-    guard, routes, share, throttle,
+    guard, measure, routes, share, throttle,
 };
 use fakes::{FakeRecorder, MemoryStore};
 
@@ -140,7 +141,8 @@ impl Server {
             .wrap(from_fn(guard))
             .wrap(from_fn(throttle))
             .wrap(from_fn(share))
-            .wrap(from_fn(arrive));
+            .wrap(from_fn(arrive))
+            .wrap(from_fn(measure));
         let response =
             test::call_service(&test::init_service(app).await, request.to_request()).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
