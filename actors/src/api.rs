@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tapedeck_pipelines::control::{CaptureSnapshot, RenderSnapshot};
 use tapedeck_pipelines::job::{CaptureLimits, GapStyle, OutputSettings, RoomsSettings};
@@ -39,8 +40,11 @@ pub struct RecorderSettings {
     pub address: String,
     /// With less free space on the disk of the data folder no recording is begun, bytes.
     pub min_free_bytes: u64,
-    /// Recordings that may be live or rendering at once.
+    /// Recordings that may be live or rendering at once; 0 for as many as the machine can take.
     pub max_recordings: usize,
+    /// Percent of the machine's cores that running recordings may need for another one to begin; 0
+    /// if that does not matter.
+    pub max_cpu_percent: u32,
     /// How long a start may take.
     pub start_timeout: Duration,
     /// The pause before a capture that ended twice in a row is started again; it doubles from
@@ -208,7 +212,7 @@ impl LiveSession {
 }
 
 /// What a child process uses.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessUsage {
     /// `capture`, `render` or `rooms`.

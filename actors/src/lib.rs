@@ -6,6 +6,7 @@ extern crate self as tapedeck_actors;
 
 mod api;
 mod backoff;
+mod capacity;
 mod clock;
 #[cfg(test)]
 #[path = "../tests/common/mod.rs"]
@@ -39,6 +40,7 @@ mod usage;
 mod webhooks;
 
 pub use api::*;
+pub use capacity::{Capacity, CpuCapacity, DiskCapacity, MemoryCapacity};
 pub use library::Library;
 pub use lock::{FolderHolder, LockError};
 pub use manifest::*;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tapedeck_pipelines::control::{EndReason, Gap, OutputFile, Pause, Role, Warning};
 use tapedeck_pipelines::job::OutputSettings;
@@ -145,7 +146,7 @@ impl Manifest {
 }
 
 /// How often a recording's processes were started again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Restarts {
     pub capture: u32,
@@ -154,7 +155,7 @@ pub struct Restarts {
 }
 
 /// Why a process is started again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Restart {
     pub role: Role,
@@ -165,7 +166,7 @@ pub struct Restart {
 }
 
 /// The state of a recording.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// Asked for, not in the room yet.

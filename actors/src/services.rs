@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tapedeck_storage::Stores;
 
 use crate::RecorderSettings;
+use crate::capacity::Meter;
 use crate::folder::DataFolder;
 use crate::metrics::RecordingMetrics;
 use crate::retention::Retention;
@@ -35,4 +36,6 @@ pub struct Services {
     pub webhooks: Keeper<WebhooksActor>,
     /// What is counted.
     pub metrics: RecordingMetrics,
+    /// What recordings cost, and whether another one fits.
+    pub meter: Meter,
 }

@@ -1,10 +1,11 @@
 //! Uploads as others see them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tapedeck_storage::RecordingMetadata;
 
 /// What delays a delivery. Kept in the manifest, so that it is told after a restart, too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadTrouble {
     /// Tries that failed so far.
@@ -21,7 +22,7 @@ pub struct UploadTrouble {
 }
 
 /// A recording on its way into its store.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadStatus {
     /// The recording's.
@@ -48,7 +49,7 @@ pub struct UploadStatus {
 }
 
 /// A file of an upload.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadFile {
     pub name: String,
@@ -57,7 +58,7 @@ pub struct UploadFile {
 }
 
 /// Where an upload stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadState {
     /// Others come first.
@@ -70,7 +71,7 @@ pub enum UploadState {
 }
 
 /// A page of uploads, the oldest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadPage {
     pub uploads: Vec<UploadStatus>,

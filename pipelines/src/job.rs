@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Text that no log line, error or manifest may show. It is written out only when a job is
@@ -196,7 +197,8 @@ impl Default for RoomsSettings {
 }
 
 /// Size and rate of the composed picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct Canvas {
     /// Pixels, even.
     pub width: u32,
@@ -276,7 +278,8 @@ pub enum GapStyle {
 }
 
 /// What a recording's file is, and what it looks and sounds like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename_all = "camelCase")]
 pub struct OutputSettings {
     /// What kind of file is made. A WAV has no use for what concerns pictures and bit rates.
     #[serde(default)]
@@ -309,7 +312,7 @@ impl OutputSettings {
 }
 
 /// A kind of file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OutputFormat {
     /// H.264 and AAC.
@@ -334,7 +337,7 @@ fn wanted() -> bool {
 }
 
 /// An H.264 encoder of GStreamer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VideoEncoder {
     /// `x264enc`, GPL.

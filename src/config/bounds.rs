@@ -47,7 +47,7 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 38] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 39] = [
         // 0 would let Agora choose one.
         ("agora.uid", settings.agora.uid.into(), 1..=u32::MAX.into()),
         (
@@ -130,7 +130,12 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         (
             "recording.max_recordings",
             recording.max_recordings as u64,
-            1..=1_000,
+            0..=1_000,
+        ),
+        (
+            "recording.max_cpu_percent",
+            u64::from(recording.max_cpu_percent),
+            0..=1_000,
         ),
         (
             "recording.start_timeout_s",

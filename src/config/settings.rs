@@ -269,8 +269,11 @@ pub struct Azure {
 /// How recordings begin and end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
-    /// Recordings that may be live or rendering at once.
+    /// Recordings that may be live or rendering at once; 0 for as many as the machine can take.
     pub max_recordings: usize,
+    /// Percent of the cores that running recordings may need for another one to begin; 0 if that
+    /// does not matter.
+    pub max_cpu_percent: u32,
     pub start_timeout_s: u64,
     pub stop_timeout_s: u64,
     /// The longest recording unless a request says otherwise, s.
@@ -514,6 +517,7 @@ impl Default for Recording {
     fn default() -> Self {
         Self {
             max_recordings: 8,
+            max_cpu_percent: 100,
             start_timeout_s: 10,
             stop_timeout_s: 25,
             max_duration_s: 21_600,

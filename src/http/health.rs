@@ -4,15 +4,35 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::serve::try_to_write;
 
+use super::openapi::{Operation, Schemas};
 use super::refusal::Refusal;
 use super::services::Services;
 
 /// How long the recorder may take to say that it is there.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The server lives.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Alive")]
+pub struct AliveAnswer {
+    /// `ok`.
+    status: &'static str,
+    /// Of the data folder: `ok`, `low` or `unknown`.
+    disk: &'static str,
+}
+
+/// The server can record.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ready")]
+pub struct ReadyAnswer {
+    /// `ready`.
+    status: &'static str,
+}
 
 /// `GET /healthz`: a disk that is full is told, but is no reason to end the server, which helps
 /// those that are being recorded.
@@ -23,7 +43,7 @@ pub async fn alive(services: web::Data<Services>) -> HttpResponse {
         Ok(Ok(_)) => "ok",
         Ok(Err(_)) | Err(_) => "unknown",
     };
-    HttpResponse::Ok().json(json!({ "status": "ok", "disk": disk }))
+    HttpResponse::Ok().json(AliveAnswer { status: "ok", disk })
 }
 
 /// `GET /readyz`
@@ -52,11 +72,31 @@ pub async fn ready(services: web::Data<Services>) -> Result<HttpResponse, Refusa
     }
     let data_dir = services.data_dir.clone();
     match web::block(move || try_to_write(&data_dir)).await {
-        Ok(Ok(())) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Ok(Ok(())) => Ok(HttpResponse::Ok().json(ReadyAnswer { status: "ready" })),
         Ok(Err(error)) => Err(unready(format!(
             "The data folder {} cannot be written: {error}",
             services.data_dir.display()
         ))),
         Err(_) => Err(unready("The data folder could not be tried".to_owned())),
     }
+}
+
+/// What health checks ask.
+pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for method in ["get", "head"] {
+        operations.push(
+            Operation::new(method, "/healthz", "Whether the server lives").answers::<AliveAnswer>(
+                schemas,
+                200,
+                "It does; also how the disk is",
+            ),
+        );
+        operations.push(
+            Operation::new(method, "/readyz", "Whether the server can record")
+                .answers::<ReadyAnswer>(schemas, 200, "It can")
+                .refuses(&[503]),
+        );
+    }
+    operations
 }

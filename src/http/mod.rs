@@ -8,6 +8,7 @@
 //! - Our pages: [`pages`].
 //! - Our own (`/v1`, `/status`): [`operators`].
 //! - What Prometheus asks (`/metrics`): [`metrics`].
+//! - What all of it is, for programs (`/openapi.json`): [`openapi`].
 //! - What load balancers ask (`/healthz`, `/readyz`): [`health`].
 
 mod access;
@@ -22,6 +23,7 @@ mod links;
 mod livekit;
 mod local_host;
 mod metrics;
+mod openapi;
 mod operators;
 mod pages;
 mod paths;
@@ -36,6 +38,7 @@ mod whip;
 pub use access::{Access, ClientPaths, OperatorPaths, guard};
 pub use agora::{ApiLog, check_channel};
 pub use arrival::arrive;
+pub use clients::request;
 pub use cors::share;
 pub use keys::{Keys, Role, separate};
 pub use links::SignedLinks;
@@ -144,8 +147,16 @@ pub fn routes(app: &mut ServiceConfig) {
             "PATCH, DELETE, OPTIONS",
         ))
         .service(resource(
-            &["/", "/publish", "/web/{file}"],
+            &["/", "/publish", "/api-docs", "/web/{file}"],
             [web::get().to(pages::page), web::head().to(pages::page)],
+            "GET, HEAD",
+        ))
+        .service(resource(
+            &["/openapi.json"],
+            [
+                web::get().to(openapi::openapi),
+                web::head().to(openapi::openapi),
+            ],
             "GET, HEAD",
         ))
         .service(resource(
@@ -227,6 +238,8 @@ fn resource<const N: usize>(
     methods: [Route; N],
     allow: &'static str,
 ) -> impl HttpServiceFactory + 'static {
+    #[cfg(test)]
+    tests::remember(paths, allow);
     methods
         .into_iter()
         .fold(web::resource(paths.to_vec()), actix_web::Resource::route)

@@ -10,6 +10,7 @@ use actix_web::http::header::{
 };
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::openapi::{Operation, Schemas};
 use super::refusal::Refusal;
 
 /// A file of `web/`.
@@ -25,6 +26,9 @@ macro_rules! files {
 }
 
 const FILES: &[File] = &files![
+    "api-docs.css",
+    "api-docs.html",
+    "api-docs.js",
     "api.js",
     "devices.js",
     "elements.js",
@@ -49,7 +53,11 @@ const FILES: &[File] = &files![
 ];
 
 /// Paths that are no file names.
-const ADDRESSES: [(&str, &str); 2] = [("/", "index.html"), ("/publish", "publish.html")];
+const ADDRESSES: [(&str, &str); 3] = [
+    ("/", "index.html"),
+    ("/publish", "publish.html"),
+    ("/api-docs", "api-docs.html"),
+];
 
 /// The folder of the other files.
 const FOLDER: &str = "/web/";
@@ -85,7 +93,7 @@ const CAPTURING: (&str, HeaderName, &str) = (
     "camera=(self), microphone=(self), display-capture=(self), geolocation=()",
 );
 
-/// `GET` and `HEAD` of `/`, `/publish` and `/web/:file`
+/// `GET` and `HEAD` of `/`, `/publish`, `/api-docs` and `/web/:file`
 pub async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
     let file = find(request.path()).ok_or_else(Refusal::no_such_path)?;
     let entity_tag = file.entity_tag();
@@ -103,6 +111,28 @@ pub async fn page(request: HttpRequest) -> Result<HttpResponse, Refusal> {
         true => response.status(StatusCode::NOT_MODIFIED).finish(),
         false => response.content_type(file.media_type()).body(file.content),
     })
+}
+
+/// The pages.
+pub fn operations(_: &mut Schemas) -> Vec<Operation> {
+    let pages = [
+        ("/", "The operators' page"),
+        ("/publish", "A page to publish from"),
+        ("/api-docs", "This document, to be read"),
+        ("/web/{file}", "What the pages need"),
+    ];
+    let of_page = |(path, summary): (&'static str, &str)| {
+        ["get", "head"].map(|method| {
+            let operation = Operation::new(method, path, summary)
+                .returns(200, "The file", "*/*")
+                .returns(304, "It is there already", "");
+            match path.contains('{') {
+                true => operation.refuses(&[404]),
+                false => operation,
+            }
+        })
+    };
+    pages.into_iter().flat_map(of_page).collect()
 }
 
 fn find(path: &str) -> Option<&'static File> {

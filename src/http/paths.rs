@@ -19,7 +19,8 @@ pub enum Audience {
 /// an operator's, which is the stricter one.
 pub fn audience(path: &str) -> Audience {
     match path {
-        "/healthz" | "/readyz" | "/v1/info" | "/" | "/publish" => Audience::Public,
+        "/healthz" | "/readyz" | "/v1/info" | "/openapi.json" => Audience::Public,
+        "/" | "/publish" | "/api-docs" => Audience::Public,
         "/token" | "/recordings" => Audience::Clients,
         "/api/health" | "/api/health/" => Audience::Public,
         // It is signed.

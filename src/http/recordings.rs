@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tapedeck_actors::{
+    Capacity,
     DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
     ProcessUsage, Recorder, RecordingMetrics, ReplayError, RetryError, RoomsError, Selected,
     SourceKind, StartError, StartRequest, StopError, UploadPage, WebhookCounts, WebhookFilter,
@@ -53,6 +54,8 @@ pub trait Recordings: Send + Sync {
     async fn live(&self) -> Result<Vec<LiveSession>, String>;
     async fn delete(&self, name: &str) -> Result<(), DeleteError>;
     async fn ready(&self) -> Result<(), String>;
+    /// What the machine has for recordings, and what they take.
+    async fn capacity(&self) -> Result<Capacity, String>;
     /// The room on the disk of the data folder.
     async fn space(&self) -> io::Result<DiskSpace>;
     /// Puts a WHIP client's request to the rooms process, which is started if it does not run.
@@ -146,6 +149,10 @@ impl Recordings for Recorder {
 
     async fn space(&self) -> io::Result<DiskSpace> {
         self.space().await
+    }
+
+    async fn capacity(&self) -> Result<Capacity, String> {
+        self.capacity().await
     }
 
     async fn whip(&self, request: WhipRequest) -> Result<WhipAnswer, RoomsError> {

@@ -5,7 +5,8 @@ use std::fmt;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tapedeck_storage::StoreError;
 
 use super::agora::session_id;
@@ -34,6 +35,44 @@ pub struct V1Refusal(pub Refusal);
 /// A refusal in the shape of `/api`: `{"error": "…"}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiRefusal(pub Refusal);
+
+/// Why a request is refused.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Refusal")]
+pub struct RefusalBody {
+    error_message: String,
+    /// The recording that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+}
+
+/// Why a request to `/v1` is refused.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "V1Refusal")]
+pub struct V1RefusalBody {
+    error: V1Reason,
+}
+
+/// The reason.
+#[derive(Serialize, JsonSchema)]
+struct V1Reason {
+    /// A word for programs.
+    code: &'static str,
+    message: String,
+    /// The way out, if the message does not tell; else empty.
+    hint: &'static str,
+}
+
+/// Why a request to `/api` is refused.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiRefusal")]
+pub struct ApiRefusalBody {
+    error: String,
+    /// Of the session that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+}
 
 impl Refusal {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -143,11 +182,10 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut body = json!({ "errorMessage": self.message });
-        if let Some(id) = &self.recording_id {
-            body["id"] = json!(id);
-        }
-        self.builder().json(body)
+        self.builder().json(RefusalBody {
+            error_message: self.message.clone(),
+            id: self.recording_id.clone(),
+        })
     }
 }
 
@@ -163,15 +201,13 @@ impl ResponseError for V1Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Refusal {
-            code,
-            message,
-            hint,
-            ..
-        } = &self.0;
-        self.0
-            .builder()
-            .json(json!({ "error": { "code": code, "message": message, "hint": hint } }))
+        self.0.builder().json(V1RefusalBody {
+            error: V1Reason {
+                code: self.0.code,
+                message: self.0.message.clone(),
+                hint: self.0.hint,
+            },
+        })
     }
 }
 
@@ -193,11 +229,10 @@ impl ResponseError for ApiRefusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut body = json!({ "error": self.0.message });
-        if let Some(sid) = self.0.recording_id.as_deref().and_then(session_id) {
-            body["sid"] = json!(sid);
-        }
-        self.0.builder().json(body)
+        self.0.builder().json(ApiRefusalBody {
+            error: self.0.message.clone(),
+            sid: self.0.recording_id.as_deref().and_then(session_id),
+        })
     }
 }
 

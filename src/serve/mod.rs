@@ -406,6 +406,7 @@ pub fn recorder_settings(
         address: listening_on(addresses),
         min_free_bytes: settings.data.min_free_mb.saturating_mul(1_000_000),
         max_recordings: recording.max_recordings,
+        max_cpu_percent: recording.max_cpu_percent,
         start_timeout: Duration::from_secs(recording.start_timeout_s),
         capture_restart_pause: Duration::from_secs(1),
         stop_timeout: Duration::from_secs(recording.stop_timeout_s),

@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use disk::DiskStore;
@@ -75,7 +76,8 @@ pub struct RecordingMetadata {
 }
 
 /// A stretch of a recording in which not everything was captured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FileGap")]
 pub struct Gap {
     /// Recording time, s.
     pub from: f64,
@@ -86,7 +88,8 @@ pub struct Gap {
 }
 
 /// A stretch of time that was left out on request. Recording time stands still meanwhile.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "FilePause")]
 pub struct Pause {
     /// Recording time, s.
     pub at: f64,

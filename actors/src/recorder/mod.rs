@@ -1,5 +1,6 @@
 //! The handle by which the HTTP surfaces reach the actors.
 
+mod capacity;
 mod end;
 mod look;
 mod pause;
@@ -19,6 +20,7 @@ use actix::prelude::*;
 use tapedeck_storage::Stores;
 use tokio::time::{sleep, timeout};
 
+use crate::capacity::Meter;
 use crate::clock::now_ms;
 use crate::folder::DataFolder;
 use crate::lock::FolderLock;
@@ -124,6 +126,7 @@ impl Recorder {
             table.records_live(SourceKind::Whip)
         });
         let rooms = RoomsProcess::start(arbiter.clone(), rooms);
+        let meter = Meter::new(settings.max_cpu_percent);
         let services = Arc::new(Services {
             sources: Sources::new(servers, rooms, folder.clone()),
             settings,
@@ -137,6 +140,7 @@ impl Recorder {
             outbox,
             webhooks,
             metrics,
+            meter,
         });
         for manifest in &unfinished {
             services.metrics.goes_on(manifest);
@@ -173,6 +177,7 @@ impl Recorder {
         });
         let recorder = Self { inner };
         recorder.watch_space();
+        recorder.watch_capacity().await;
         recorder.watch_retention();
         Ok(recorder)
     }

@@ -38,6 +38,17 @@ impl RegistryActor {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether `request` may start a recording, or answers with one that exists.
+    fn may_start(
+        &self,
+        request: &StartRequest,
+        exclusivity_key: &str,
+    ) -> Result<Option<SessionHandle>, StartError> {
+        let most = self.services.settings.max_recordings;
+        self.table()
+            .check(request, exclusivity_key, most, &self.services.meter)
+    }
+
     fn start_timeout(&self, manifest: &Manifest) -> Duration {
         let usual = self.services.settings.start_timeout;
         SourceKind::named(&manifest.source).map_or(usual, |source| {
@@ -163,9 +174,7 @@ impl Handler<StartCheck> for RegistryActor {
     type Result = Result<Option<SessionHandle>, StartError>;
 
     fn handle(&mut self, message: StartCheck, _: &mut Self::Context) -> Self::Result {
-        let most = self.services.settings.max_recordings;
-        self.table()
-            .check(&message.request, &message.exclusivity_key, most)
+        self.may_start(&message.request, &message.exclusivity_key)
     }
 }
 
@@ -193,8 +202,7 @@ impl Handler<Start> for RegistryActor {
             source,
             timeout,
         } = message;
-        let most = self.services.settings.max_recordings;
-        if let Some(known) = self.table().check(&request, &exclusivity_key, most)? {
+        if let Some(known) = self.may_start(&request, &exclusivity_key)? {
             return Ok(known);
         }
         while self

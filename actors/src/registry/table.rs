@@ -6,6 +6,7 @@ use actix::Addr;
 use tokio::time::Instant;
 
 use super::SessionHandle;
+use crate::capacity::Meter;
 use crate::session::{RecordingSession, StatusSender};
 use crate::{Manifest, SourceKind, StartError, StartRequest};
 
@@ -52,6 +53,7 @@ impl Table {
         request: &StartRequest,
         exclusivity_key: &str,
         max_recordings: usize,
+        meter: &Meter,
     ) -> Result<Option<SessionHandle>, StartError> {
         let entries: Vec<_> = self
             .entries
@@ -64,6 +66,15 @@ impl Table {
             exclusivity_key,
             max_recordings,
         )?;
+        if known.is_none() {
+            let running = entries
+                .iter()
+                .map(|(_, manifest)| manifest)
+                .filter(|manifest| !manifest.state.is_final());
+            if let Some(short) = meter.shortage(running, request) {
+                return Err(StartError::Capacity(short));
+            }
+        }
         Ok(known
             .and_then(|id| self.entries.get(&id))
             .map(Entry::handle))
@@ -98,9 +109,10 @@ fn check<'a>(
             id: holder.id.clone(),
         });
     }
-    if known.filter(|manifest| !manifest.state.is_final()).count() >= max_recordings {
+    let running = known.filter(|manifest| !manifest.state.is_final()).count();
+    if max_recordings > 0 && running >= max_recordings {
         return Err(StartError::Capacity(format!(
-            "{max_recordings} recordings are live or being rendered, which is the configured limit: stop one, wait for one to be rendered, or raise the limit"
+            "{running} recordings are live or being rendered, of at most {max_recordings}: stop one, wait for one to be rendered, or raise recording.max_recordings"
         )));
     }
     Ok(None)

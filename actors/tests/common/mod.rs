@@ -64,6 +64,7 @@ pub fn settings(data_dir: &Path) -> RecorderSettings {
         address: "127.0.0.1:1".into(),
         min_free_bytes: 0,
         max_recordings: 100,
+        max_cpu_percent: 0,
         start_timeout: Duration::from_secs(20),
         capture_restart_pause: Duration::from_millis(50),
         stop_timeout: Duration::from_secs(60),

@@ -93,6 +93,7 @@ async fn measure(channels: u32, seconds: u64) -> CaseResult {
         ("TAPEDECK_AGORA_SDK", &sdk),
         ("TAPEDECK_AGORA_ALLOWED_HOSTS", "127.0.0.1"),
         ("TAPEDECK_RECORDING_MAX_RECORDINGS", "16"),
+        ("TAPEDECK_RECORDING_MAX_CPU_PERCENT", "0"),
     ])
     .await;
     let mut data = None;

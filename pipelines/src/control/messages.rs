@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::job::Secret;
@@ -72,7 +73,7 @@ pub enum Event {
 }
 
 /// Which of a recording's processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     Capture,
@@ -102,7 +103,7 @@ impl From<Role> for ProcessRole {
 }
 
 /// Where a capture process stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureState {
     /// Not in the room yet.
@@ -124,7 +125,7 @@ pub enum CaptureState {
 }
 
 /// Why a recording ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// A client asked for it.
@@ -153,7 +154,7 @@ pub enum EndReason {
 }
 
 /// Why capture could not begin or go on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     pub kind: FailureKind,
     /// Lower-case, names the cause and the way out, holds no secret.
@@ -161,7 +162,7 @@ pub struct Failure {
 }
 
 /// The kinds of failure that a client can tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The media server does not answer.
@@ -178,8 +179,9 @@ pub enum FailureKind {
 }
 
 /// The whole state of a capture process. Times are Unix milliseconds unless said otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct CaptureSnapshot {
     pub state: CaptureState,
     /// LiveKit's `RM_…`.
@@ -205,8 +207,10 @@ pub struct CaptureSnapshot {
     pub reconnects: u32,
     /// What is missing, as the log tells it, also of earlier processes of this recording; in the
     /// order of time.
+    #[schemars(skip)]
     pub gaps: Vec<Gap>,
     /// All pauses, also of earlier processes of this recording; in the order of time.
+    #[schemars(skip)]
     pub pauses: Vec<Pause>,
     /// Whether the token ends soon, or has ended, so that
     /// [`RenewToken`](Command::RenewToken) is waited for. It stays until that comes.
@@ -214,8 +218,9 @@ pub struct CaptureSnapshot {
 }
 
 /// A stretch of recording time in which not everything was captured.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct Gap {
     /// Recording time, ms.
     pub from_ms: u64,
@@ -227,8 +232,9 @@ pub struct Gap {
 }
 
 /// A stretch of time that was left out on request. Recording time stands still meanwhile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct Pause {
     /// Recording time at which it stood still, ms.
     pub at_ms: u64,
@@ -239,8 +245,9 @@ pub struct Pause {
 }
 
 /// A participant of a live session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct ParticipantStatus {
     /// LiveKit's `PA_…`.
     pub id: String,
@@ -254,8 +261,9 @@ pub struct ParticipantStatus {
 }
 
 /// A track of a live session.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct TrackStatus {
     /// LiveKit's `TR_…`.
     pub id: String,
@@ -278,7 +286,7 @@ pub struct TrackStatus {
 }
 
 /// Where a render process stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderState {
     #[default]
@@ -295,8 +303,9 @@ pub enum RenderState {
 }
 
 /// The whole state of a render process.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct RenderSnapshot {
     pub state: RenderState,
     /// Recording time rendered so far, ms.
@@ -321,7 +330,7 @@ pub struct RenderSnapshot {
 }
 
 /// Something that the viewer of a file should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// `unsupported_codec`, `decode_error`, `frame_too_large`, `log_damaged`, …
     pub code: String,
@@ -329,10 +338,12 @@ pub struct Warning {
 }
 
 /// A finished output.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(rename_all = "camelCase")]
 pub struct OutputFile {
     /// Absolute path.
+    #[schemars(skip)]
     pub path: std::path::PathBuf,
     pub size_bytes: u64,
     pub duration_ms: u64,

@@ -1,13 +1,25 @@
 use actix_web::{HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::http::health;
 use crate::http::refusal::ApiRefusal;
 use crate::http::services::Services;
 
+/// Recordings can be made.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ApiHealth")]
+pub struct HealthAnswer {
+    /// `ok`.
+    status: &'static str,
+    version: &'static str,
+}
+
 /// `GET /api/health`: whether recordings can be made.
 pub async fn health(services: web::Data<Services>) -> Result<HttpResponse, ApiRefusal> {
     health::ready(services).await?;
-    let version = env!("CARGO_PKG_VERSION");
-    Ok(HttpResponse::Ok().json(json!({ "status": "ok", "version": version })))
+    Ok(HttpResponse::Ok().json(HealthAnswer {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+    }))
 }

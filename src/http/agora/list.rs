@@ -1,21 +1,22 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::stream::{self, StreamExt as _};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tapedeck_actors::{FinishedRecording, ListFilter};
 
 use crate::http::clients::address;
 use crate::http::refusal::{ApiRefusal, Refusal};
 use crate::http::services::Services;
 
+use super::absolute;
 use super::log::Call;
-use super::{absolute, view};
+use super::view::{self, ListedView};
 
 /// The tag of its lines in the log.
 const TAG: &str = "LIST";
 /// Recordings in an answer unless the query says otherwise, and at most.
-const PAGE: usize = 200;
-const LARGEST_PAGE: usize = 1_000;
+pub const PAGE: usize = 200;
+pub const LARGEST_PAGE: usize = 1_000;
 /// Addresses that are asked of stores at the same time.
 const AT_ONCE: usize = 16;
 
@@ -24,6 +25,18 @@ struct Query {
     channel: Option<String>,
     limit: Option<usize>,
     offset: Option<usize>,
+}
+
+/// Recordings of channels, the newest first.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChannelRecordings")]
+pub struct ListAnswer {
+    recordings: Vec<ListedView>,
+    /// How many there are, also beyond these.
+    total: usize,
+    /// Stores that did not answer, so that what they have is missing, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unavailable: Vec<String>,
 }
 
 /// `GET /api/recording/list`: recordings of channels that can be fetched, newest first, also those
@@ -79,19 +92,23 @@ async fn listed(
     let entries = stream::iter(page)
         .map(|recording| entry(services, request, recording))
         .buffered(AT_ONCE);
-    let recordings: Vec<Value> = entries.collect().await;
+    let recordings: Vec<ListedView> = entries.collect().await;
     call.succeeded(&format!("recordings={} of {total}", recordings.len()));
-    let mut body = json!({ "recordings": recordings, "total": total });
-    if !finished.unavailable.is_empty() {
-        body["unavailable"] = json!(finished.unavailable);
-    }
-    Ok(HttpResponse::Ok().json(body))
+    Ok(HttpResponse::Ok().json(ListAnswer {
+        recordings,
+        total,
+        unavailable: finished.unavailable,
+    }))
 }
 
-async fn entry(services: &Services, request: &HttpRequest, recording: FinishedRecording) -> Value {
+async fn entry(
+    services: &Services,
+    request: &HttpRequest,
+    recording: FinishedRecording,
+) -> ListedView {
     let mut entry = view::listed(&recording);
     // A store that does not tell an address now does so for the next who asks.
     let url = address(services, &recording.metadata.name).await.ok();
-    entry["url"] = json!(url.map(|url| absolute(request, &url)));
+    entry.url = url.map(|url| absolute(request, &url));
     entry
 }

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tapedeck_actors::{SourceKind, StartRequest};
 use tapedeck_pipelines::job::{OutputFormat, OutputSettings};
 
@@ -14,6 +15,20 @@ use super::{fields, sid};
 
 /// The tag of its lines in the log.
 const TAG: &str = "START";
+
+/// A channel is recorded.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChannelStarted")]
+pub struct StartAnswer {
+    /// The session's id.
+    sid: Option<String>,
+    channel: String,
+    /// The recorder's user id.
+    uid: u32,
+    filename: String,
+    /// `recording`.
+    status: &'static str,
+}
 
 /// `POST /api/recording/start`: records a channel as a WAV; answers when the recorder is in it.
 pub async fn start(
@@ -57,11 +72,11 @@ async fn begin(
         sid.as_deref().unwrap_or_default(),
         manifest.name
     ));
-    Ok(HttpResponse::Ok().json(json!({
-        "sid": sid,
-        "channel": manifest.room_name,
-        "uid": services.settings.agora.uid,
-        "filename": manifest.name,
-        "status": "recording",
-    })))
+    Ok(HttpResponse::Ok().json(StartAnswer {
+        sid,
+        channel: manifest.room_name,
+        uid: services.settings.agora.uid,
+        filename: manifest.name,
+        status: "recording",
+    }))
 }

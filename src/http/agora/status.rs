@@ -1,15 +1,23 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tapedeck_actors::SourceKind;
 
 use crate::http::refusal::{ApiRefusal, Refusal};
 use crate::http::services::Services;
 
 use super::log::Call;
-use super::view;
+use super::view::{self, SessionView};
 
 /// The tag of its lines in the log.
 const TAG: &str = "STATUS";
+
+/// The recordings of channels that take in sound.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChannelSessions")]
+pub struct SessionsAnswer {
+    sessions: Vec<SessionView>,
+}
 
 /// `GET /api/recording/status`: the recordings of channels that take in sound.
 pub async fn status(
@@ -22,7 +30,7 @@ pub async fn status(
         call.refused(Refusal::internal(reason))
     })?;
     let uid = services.settings.agora.uid;
-    let sessions: Vec<Value> = live
+    let sessions: Vec<SessionView> = live
         .iter()
         .filter(|session| {
             session.manifest.source == SourceKind::Agora.name() && session.manifest.is_live()
@@ -30,5 +38,5 @@ pub async fn status(
         .map(|session| view::session(session, uid))
         .collect();
     call.succeeded(&format!("sessions={}", sessions.len()));
-    Ok(HttpResponse::Ok().json(json!({ "sessions": sessions })))
+    Ok(HttpResponse::Ok().json(SessionsAnswer { sessions }))
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tapedeck_actors::{Manifest, RecordingState, Selected, SourceKind, StopError};
 
 use crate::http::clients::{Fields, address};
@@ -68,15 +68,15 @@ async fn end(
         return Err(refusal.recording_id(manifest.id));
     }
     let mut answer = view::stopped(&manifest);
-    if manifest.is_delivered() && answer["firebase"].is_null() {
-        answer["url"] = json!(absolute(request, &address(services, &manifest.name).await?));
+    if manifest.is_delivered() && answer.firebase.is_none() {
+        answer.url = Some(absolute(request, &address(services, &manifest.name).await?));
     }
     call.succeeded(&format!(
         "channel={}, sid={}, filename={}, duration={}",
         manifest.room_name,
-        answer["sid"].as_str().unwrap_or_default(),
+        answer.sid.as_deref().unwrap_or_default(),
         manifest.name,
-        answer["duration"]
+        answer.duration
     ));
     Ok(HttpResponse::Ok().json(answer))
 }

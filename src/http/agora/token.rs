@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::agora::{Grant, unix_now};
 use crate::http::clients::Fields;
@@ -12,6 +13,17 @@ use super::log::Call;
 
 /// The tag of its lines in the log.
 const TAG: &str = "TOKEN";
+
+/// A token for a channel.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChannelToken")]
+pub struct TokenAnswer {
+    token: String,
+    /// Unix s.
+    expire_at: u64,
+    /// Seconds.
+    expire_in: u32,
+}
 
 /// `POST /api/token`: a token to join a channel.
 pub async fn token(
@@ -44,9 +56,9 @@ fn sign(services: &Services, body: &Fields, call: &Call) -> Result<HttpResponse,
         },
     );
     call.succeeded(&format!("channel={channel}, uid={user}"));
-    Ok(HttpResponse::Ok().json(json!({
-        "token": token,
-        "expire_at": u64::from(issued_at) + u64::from(valid_for),
-        "expire_in": valid_for,
-    })))
+    Ok(HttpResponse::Ok().json(TokenAnswer {
+        token,
+        expire_at: u64::from(issued_at) + u64::from(valid_for),
+        expire_in: valid_for,
+    }))
 }

@@ -1,116 +1,217 @@
 //! Recordings of channels as Memharbor's clients know them. Durations are ms, times texts in UTC.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use tapedeck_actors::{FinishedRecording, LiveSession, Manifest, RecordingState};
 use tapedeck_storage::{RecordingMetadata, channel_name, channel_parts, utc_text};
 
 use super::sid;
 
+/// A channel by its parts, `{groupId}_{user1}_{user2}`; null for one that is not named so.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Channel {
+    channel: String,
+    group_id: Option<String>,
+    user1: Option<String>,
+    user2: Option<String>,
+}
+
+impl From<&str> for Channel {
+    fn from(name: &str) -> Self {
+        let [group_id, user1, user2] = match channel_parts(name) {
+            Some(parts) => parts.map(|part| Some(part.to_owned())),
+            None => [None, None, None],
+        };
+        Self {
+            channel: name.to_owned(),
+            group_id,
+            user1,
+            user2,
+        }
+    }
+}
+
+/// A recording that was told to stop.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ChannelStopped")]
+pub struct StoppedView {
+    /// The session's id.
+    pub sid: Option<String>,
+    #[serde(flatten)]
+    channel: Channel,
+    filename: String,
+    format: &'static str,
+    /// Milliseconds.
+    pub duration: u64,
+    /// Where Firebase has it; null if another store has it, or none yet.
+    pub firebase: Option<FirebaseView>,
+    /// `stopped` or `aborted`.
+    status: &'static str,
+    /// `pending` until it is in its store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<&'static str>,
+    /// What delays that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    /// Where it can be fetched, if Firebase does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Where Firebase has a recording.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "InFirebase")]
+pub struct FirebaseView {
+    url: Option<String>,
+    /// Of the document that describes it.
+    firestore_id: String,
+    storage_path: String,
+}
+
+/// A recording that takes in sound.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChannelSession")]
+pub struct SessionView {
+    /// The session's id.
+    sid: Option<String>,
+    #[serde(flatten)]
+    channel: Channel,
+    /// The recorder's user id.
+    uid: u32,
+    filename: String,
+    /// In UTC.
+    started_at: Option<String>,
+    /// Milliseconds.
+    duration: u64,
+    /// `starting`, `recording`, `paused`, `reconnecting` or `stopping`.
+    status: &'static str,
+    /// User ids, and user accounts.
+    speakers: Vec<Speaker>,
+}
+
+/// Numbers as numbers, accounts as texts.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Speaker {
+    Number(u32),
+    Account(String),
+}
+
+/// A recording that can be fetched.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ChannelRecording")]
+pub struct ListedView {
+    filename: String,
+    #[serde(flatten)]
+    channel: Channel,
+    /// Bytes.
+    size: u64,
+    /// Milliseconds.
+    duration: i64,
+    /// What its name ends in.
+    format: Option<String>,
+    /// In UTC.
+    recorded_at: String,
+    /// In UTC.
+    created_at: String,
+    /// The session's id, if this server knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// `pending` until it is in its store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upload: Option<&'static str>,
+    /// What delays that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<String>,
+    /// Where it can be fetched; null if its store does not tell now.
+    pub url: Option<String>,
+}
+
 /// What is told of a recording that was told to stop.
-pub fn stopped(manifest: &Manifest) -> Value {
-    let [group, user1, user2] = parts(&manifest.room_name);
-    let mut view = json!({
-        "sid": sid::of(&manifest.id),
-        "channel": manifest.room_name,
-        "groupId": group,
-        "user1": user1,
-        "user2": user2,
-        "filename": manifest.name,
-        "format": manifest.output.format.extension(),
-        "duration": duration_ms(manifest),
-        "firebase": firebase(manifest),
-        "status": match manifest.state {
+pub fn stopped(manifest: &Manifest) -> StoppedView {
+    let is_pending = !manifest.state.is_final();
+    StoppedView {
+        sid: sid::of(&manifest.id),
+        channel: manifest.room_name.as_str().into(),
+        filename: manifest.name.clone(),
+        format: manifest.output.format.extension(),
+        duration: duration_ms(manifest),
+        firebase: firebase(manifest),
+        status: match manifest.state {
             RecordingState::Aborted => "aborted",
             _ => "stopped",
         },
-    });
-    if !manifest.state.is_final() {
-        view["upload"] = json!("pending");
-        if let Some(trouble) = &manifest.error {
-            view["trouble"] = json!(trouble);
-        }
+        upload: is_pending.then_some("pending"),
+        trouble: manifest.error.clone().filter(|_| is_pending),
+        url: None,
     }
-    view
 }
 
-/// Where Firebase has it; none if another store has it, or none yet.
-fn firebase(manifest: &Manifest) -> Option<Value> {
+fn firebase(manifest: &Manifest) -> Option<FirebaseView> {
     let stored = manifest
         .stored
         .first()
         .filter(|_| manifest.is_delivered())?;
-    let document = stored.document.as_ref()?;
-    Some(json!({
-        "url": stored.url,
-        "firestoreId": document,
-        "storagePath": stored.path,
-    }))
+    Some(FirebaseView {
+        url: stored.url.clone(),
+        firestore_id: stored.document.clone()?,
+        storage_path: stored.path.clone(),
+    })
 }
 
-/// A recording that takes in sound.
-pub fn session(session: &LiveSession, uid: u32) -> Value {
+/// What is told of a recording that takes in sound.
+pub fn session(session: &LiveSession, uid: u32) -> SessionView {
     let manifest = &session.manifest;
-    let [group, user1, user2] = parts(&manifest.room_name);
     let capture = session.capture.as_ref();
-    let speakers: Vec<Value> = capture
-        .into_iter()
-        .flat_map(|capture| &capture.participants)
-        .map(|participant| speaker(&participant.identity))
-        .collect();
-    json!({
-        "sid": sid::of(&manifest.id),
-        "channel": manifest.room_name,
-        "groupId": group,
-        "user1": user1,
-        "user2": user2,
-        "uid": uid,
-        "filename": manifest.name,
-        "startedAt": manifest.started_at.map(utc_text),
-        "duration": capture.map_or(0, |capture| capture.duration_ms),
-        "status": match manifest.state {
+    SessionView {
+        sid: sid::of(&manifest.id),
+        channel: manifest.room_name.as_str().into(),
+        uid,
+        filename: manifest.name.clone(),
+        started_at: manifest.started_at.map(utc_text),
+        duration: capture.map_or(0, |capture| capture.duration_ms),
+        status: match manifest.state {
             RecordingState::Starting => "starting",
             RecordingState::Paused => "paused",
             RecordingState::Interrupted => "reconnecting",
             RecordingState::Active => "recording",
             _ => "stopping",
         },
-        "speakers": speakers,
-    })
+        speakers: capture
+            .into_iter()
+            .flat_map(|capture| &capture.participants)
+            .map(|participant| speaker(&participant.identity))
+            .collect(),
+    }
 }
 
-/// Numbers as numbers, accounts as texts.
-fn speaker(identity: &str) -> Value {
-    let number: Option<u32> = identity.parse().ok();
-    number.map_or_else(|| json!(identity), |number| json!(number))
+fn speaker(identity: &str) -> Speaker {
+    let number = identity.parse().ok();
+    number.map_or_else(|| Speaker::Account(identity.to_owned()), Speaker::Number)
 }
 
-/// A recording that can be fetched, without its address.
-pub fn listed(recording: &FinishedRecording) -> Value {
+/// What is told of a recording that can be fetched, without its address.
+pub fn listed(recording: &FinishedRecording) -> ListedView {
     let metadata = &recording.metadata;
-    let [group, user1, user2] = parts(&metadata.room_name);
     let extension = metadata.name.rsplit_once('.').map(|(_, end)| end);
-    let mut view = json!({
-        "filename": metadata.name,
-        "channel": metadata.room_name,
-        "groupId": group,
-        "user1": user1,
-        "user2": user2,
-        "size": metadata.size,
-        "duration": length_ms(metadata),
-        "format": extension,
-        "recordedAt": utc_text(metadata.started_at),
-        "createdAt": utc_text(created_at(metadata)),
-    });
-    if let Some(sid) = sid::of(&metadata.id) {
-        view["sid"] = json!(sid);
+    let upload = recording.upload.as_ref();
+    ListedView {
+        filename: metadata.name.clone(),
+        channel: metadata.room_name.as_str().into(),
+        size: metadata.size,
+        duration: length_ms(metadata),
+        format: extension.map(str::to_owned),
+        recorded_at: utc_text(metadata.started_at),
+        created_at: utc_text(created_at(metadata)),
+        sid: sid::of(&metadata.id),
+        upload: upload.map(|_| "pending"),
+        trouble: upload.and_then(|upload| upload.trouble.clone()),
+        url: None,
     }
-    if let Some(upload) = &recording.upload {
-        view["upload"] = json!("pending");
-        if let Some(trouble) = &upload.trouble {
-            view["trouble"] = json!(trouble);
-        }
-    }
-    view
 }
 
 /// When its file was there, Unix ms: what was left out of it was recorded in no time.
@@ -142,13 +243,5 @@ fn duration_ms(manifest: &Manifest) -> u64 {
         (Some(file), _, _) => file.duration_ms,
         (None, Some(started), Some(ended)) => u64::try_from(ended - started).unwrap_or_default(),
         _ => 0,
-    }
-}
-
-/// Group and users of a channel; none for one that is not named so.
-fn parts(channel: &str) -> [Option<&str>; 3] {
-    match channel_parts(channel) {
-        Some(parts) => parts.map(Some),
-        None => [None; 3],
     }
 }

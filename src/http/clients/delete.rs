@@ -1,11 +1,11 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 use tapedeck_actors::DeleteError;
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 
+use super::answer::Done;
 use super::name::RecordingName;
 
 /// `DELETE /recordings/:name`
@@ -43,5 +43,7 @@ pub async fn delete(
                 Refusal::internal("Error deleting recording")
             }
         })?;
-    Ok(HttpResponse::Ok().json(json!({ "message": "Recording deleted" })))
+    Ok(HttpResponse::Ok().json(Done {
+        message: "Recording deleted",
+    }))
 }

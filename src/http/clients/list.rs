@@ -1,12 +1,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
-use serde_json::json;
 use tapedeck_actors::ListFilter;
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 
-use super::view;
+use super::answer::Listed;
+use super::view::FinishedView;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,10 +41,8 @@ pub async fn list(
     for reason in &finished.unavailable {
         log::warn!("a store could not be listed: {reason}");
     }
-    let recordings: Vec<_> = finished.recordings.iter().map(view::finished).collect();
-    let mut body = json!({ "recordings": recordings });
-    if !finished.unavailable.is_empty() {
-        body["unavailable"] = json!(finished.unavailable);
-    }
-    Ok(HttpResponse::Ok().json(body))
+    Ok(HttpResponse::Ok().json(Listed {
+        recordings: finished.recordings.iter().map(FinishedView::from).collect(),
+        unavailable: finished.unavailable,
+    }))
 }

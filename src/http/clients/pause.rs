@@ -1,14 +1,15 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 use tapedeck_actors::PauseError;
 
 use crate::http::refusal::{Refusal, sentence};
 use crate::http::services::Services;
 
+use super::answer::Changed;
 use super::body::Fields;
-use super::{fields, stop, view};
+use super::view::LiveRecording;
+use super::{fields, stop};
 
 /// `POST /recordings/pause`: answers when nothing is recorded any more. One that is paused already
 /// is answered likewise.
@@ -37,7 +38,10 @@ async fn set_paused(
         true => "Recording paused",
         false => "Recording resumed",
     };
-    Ok(HttpResponse::Ok().json(json!({ "message": message, "recording": view::live(&manifest) })))
+    Ok(HttpResponse::Ok().json(Changed {
+        message,
+        recording: LiveRecording::from(&manifest),
+    }))
 }
 
 fn refusal(error: PauseError) -> Refusal {

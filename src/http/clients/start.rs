@@ -1,7 +1,7 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tapedeck_actors::{RoomError, SourceKind, StartError, StartRequest};
 use tapedeck_pipelines::job::{Canvas, OutputFormat, OutputSettings};
 
@@ -10,8 +10,10 @@ use crate::http::agora::check_channel;
 use crate::http::refusal::{Refusal, sentence};
 use crate::http::services::Services;
 
+use super::answer::Started;
 use super::body::Fields;
-use super::{fields, view};
+use super::fields;
+use super::view::StartedRecording;
 
 /// The most that a client may leave with a recording, bytes of JSON.
 const MOST_METADATA: usize = 2_048;
@@ -27,8 +29,10 @@ pub async fn start(
     let start = start_request(&body.0, request.headers(), &services.settings)?;
     check_not_finishing(&services)?;
     let manifest = services.recordings.start(start).await.map_err(refusal)?;
-    Ok(HttpResponse::Ok()
-        .json(json!({ "message": "Recording started", "recording": view::started(&manifest) })))
+    Ok(HttpResponse::Ok().json(Started {
+        message: "Recording started",
+        recording: StartedRecording::from(&manifest),
+    }))
 }
 
 /// Checks that recordings are started at all.
@@ -44,7 +48,7 @@ pub fn check_not_finishing(services: &Services) -> Result<(), Refusal> {
 }
 
 /// Checks a request and fills in what it leaves out.
-fn start_request(
+pub(super) fn start_request(
     body: &Map<String, Value>,
     headers: &HeaderMap,
     settings: &Settings,
@@ -219,6 +223,7 @@ pub fn refusal(error: StartError) -> Refusal {
 mod tests {
     use super::*;
     use actix_web::http::header::{HeaderName, HeaderValue};
+    use serde_json::json;
 
     fn read(body: Value) -> Result<StartRequest, String> {
         start_request(

@@ -1,13 +1,14 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use serde_json::{Value, json};
 use tapedeck_actors::{Manifest, RecordingState, StopError};
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 
+use super::answer::Stopped;
 use super::body::Fields;
-use super::{fields, view};
+use super::fields;
+use super::view::{Pending, StoppedRecording};
 
 /// `POST /recordings/stop`: answers with the finished recording, or with status `ending` when
 /// finishing takes longer than the stop time-out.
@@ -27,15 +28,18 @@ pub async fn stop(services: web::Data<Services>, body: Fields) -> Result<HttpRes
         let refusal = Refusal::internal(format!("The recording failed: {reason}"));
         return Err(refusal.recording_id(manifest.id));
     }
-    let mut recording = view::stopped(&manifest);
+    let mut recording = StoppedRecording::from(&manifest);
     if !manifest.state.is_final() {
-        recording["pending"] = pending(&services, &manifest).await;
+        recording.pending = Some(pending(&services, &manifest).await);
     }
-    Ok(HttpResponse::Ok().json(json!({ "message": "Recording stopped", "recording": recording })))
+    Ok(HttpResponse::Ok().json(Stopped {
+        message: "Recording stopped",
+        recording,
+    }))
 }
 
 /// What is left to do until the file is there.
-async fn pending(services: &Services, manifest: &Manifest) -> Value {
+async fn pending(services: &Services, manifest: &Manifest) -> Pending {
     let live = services.recordings.live().await.unwrap_or_else(|reason| {
         log::warn!("what is pending after a stop cannot be told: {reason}");
         Vec::new()
@@ -43,7 +47,7 @@ async fn pending(services: &Services, manifest: &Manifest) -> Value {
     let session = live
         .into_iter()
         .find(|session| session.manifest.id == manifest.id);
-    view::pending(manifest, session.and_then(|session| session.lag_ms()))
+    Pending::of(manifest, session.and_then(|session| session.lag_ms()))
 }
 
 fn refusal(error: StopError) -> Refusal {

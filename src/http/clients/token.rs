@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 use tapedeck_actors::SourceKind;
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 use crate::livekit::ParticipantToken;
 
+use super::answer::TokenAnswer;
 use super::body::Fields;
 use super::fields;
 
@@ -43,5 +43,5 @@ pub async fn token(services: web::Data<Services>, body: Fields) -> Result<HttpRe
             log::error!("{error}");
             Refusal::internal("Error creating token")
         })?;
-    Ok(HttpResponse::Ok().json(json!({ "token": token })))
+    Ok(HttpResponse::Ok().json(TokenAnswer { token }))
 }

@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
-use serde_json::json;
 use tapedeck_storage::StoreError;
 
 use crate::config::Playback;
@@ -9,6 +8,7 @@ use crate::http::links::path_of;
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
 
+use super::answer::AddressAnswer;
 use super::name::RecordingName;
 
 /// How long a link of the server's own is valid at most, s: as long as somebody may watch.
@@ -26,8 +26,9 @@ pub async fn url(
         .head(name)
         .await
         .map_err(|error| refusal(&error))?;
-    let url = address(&services, name).await?;
-    Ok(HttpResponse::Ok().json(json!({ "recordingUrl": url })))
+    Ok(HttpResponse::Ok().json(AddressAnswer {
+        recording_url: address(&services, name).await?,
+    }))
 }
 
 /// The address of a recording that is there: at its store, or a path at this server.

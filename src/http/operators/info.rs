@@ -1,10 +1,29 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tapedeck_actors::SourceKind;
 
 use crate::http::access::{Access, ClientPaths, OperatorPaths};
 use crate::http::services::Services;
 use crate::http::visitor::visitor_of;
+
+/// What a page must know first.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Info")]
+pub struct InfoAnswer {
+    /// Where a room lives unless a request says otherwise.
+    default_source: SourceKind,
+    /// Where it may live.
+    sources: Vec<SourceKind>,
+    /// Who may call `/token` and `/recordings`: `open` or `key`.
+    clients: &'static str,
+    /// Who may call `/v1` and `/status`: `open`, `key` or `closed`.
+    operators: &'static str,
+    /// Only for who may read the paths of operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
+}
 
 /// `GET /v1/info`: what a page must know before it can ask anything else. Open to everybody; only
 /// who may read the operators' paths is told the version.
@@ -20,23 +39,19 @@ pub async fn info(
         SourceKind::Agora => settings.agora.is_configured(),
     };
     let sources: Vec<SourceKind> = SourceKind::ALL.into_iter().filter(is_there).collect();
-    let mut info = json!({
-        // Where a room lives unless a request says otherwise, and where it may live.
-        "defaultSource": settings.default_source(),
-        "sources": sources,
-        // Who may call /token and /recordings, and who /v1 and /status.
-        "clients": match access.clients {
+    let is_reader = access.lets_read(visitor_of(&request), request.headers());
+    HttpResponse::Ok().json(InfoAnswer {
+        default_source: settings.default_source(),
+        sources,
+        clients: match access.clients {
             ClientPaths::Open | ClientPaths::OpenLocally => "open",
             ClientPaths::Key => "key",
         },
-        "operators": match access.operators {
+        operators: match access.operators {
             OperatorPaths::OpenLocally => "open",
             OperatorPaths::Key => "key",
             OperatorPaths::Closed => "closed",
         },
-    });
-    if access.lets_read(visitor_of(&request), request.headers()) {
-        info["version"] = json!(env!("CARGO_PKG_VERSION"));
-    }
-    HttpResponse::Ok().json(info)
+        version: is_reader.then_some(env!("CARGO_PKG_VERSION")),
+    })
 }

@@ -3,6 +3,7 @@
 
 mod case;
 mod info;
+mod openapi;
 mod page;
 mod rooms;
 mod status;
@@ -20,6 +21,7 @@ fn unanswered(reason: String) -> Refusal {
 }
 
 pub use info::info;
+pub use openapi::operations;
 pub use rooms::rooms;
 pub use status::{status, status_of};
 pub use uploads::{retry, uploads};

@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::http::refusal::{Refusal, V1Refusal};
 
 /// Entries in a page unless the query says otherwise, and at most.
-const PAGE: usize = 50;
-const LARGEST_PAGE: usize = 500;
+pub const PAGE: usize = 50;
+pub const LARGEST_PAGE: usize = 500;
 
 /// The page of a list that a query asks for.
 pub struct PageQuery {

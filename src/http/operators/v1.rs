@@ -1,15 +1,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error, StrDeserializer};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tapedeck_actors::{ListFilter, LiveSession, RecordingState};
 
 use crate::http::refusal::{Refusal, V1Refusal};
 use crate::http::services::Services;
 
 use super::page::{PageQuery, given, query};
-use super::{unanswered, view};
+use super::unanswered;
+use super::view::{OneRecording, RecordingView};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -17,6 +18,16 @@ struct Filter {
     state: Option<String>,
     room_name: Option<String>,
     room_id: Option<String>,
+}
+
+/// A page of recordings.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "RecordingsPage")]
+pub struct RecordingsAnswer {
+    recordings: Vec<RecordingView>,
+    /// Give it back to get the next page; null for the last one.
+    next_cursor: Option<String>,
 }
 
 /// `GET /v1/recordings`: recordings in any state, newest first.
@@ -38,11 +49,10 @@ pub async fn list(
         .list(filter, page.cursor, page.limit)
         .await
         .map_err(unanswered)?;
-    let recordings: Vec<_> = page.recordings.iter().map(view::recording).collect();
-    Ok(
-        HttpResponse::Ok()
-            .json(json!({ "recordings": recordings, "nextCursor": page.next_cursor })),
-    )
+    Ok(HttpResponse::Ok().json(RecordingsAnswer {
+        recordings: page.recordings.iter().map(RecordingView::from).collect(),
+        next_cursor: page.next_cursor,
+    }))
 }
 
 /// `GET /v1/recordings/:id`
@@ -56,13 +66,16 @@ pub async fn get(
         .await
         .map_err(unanswered)?
         .ok_or_else(Refusal::no_such_recording)?;
-    let mut recording = view::recording(&manifest);
+    let mut render_lag_ms = None;
     if !manifest.state.is_final() {
         let live = services.recordings.live().await.map_err(unanswered)?;
         let session = live.iter().find(|session| session.manifest.id == *id);
-        recording["renderLagMs"] = json!(session.and_then(LiveSession::lag_ms));
+        render_lag_ms = Some(session.and_then(LiveSession::lag_ms));
     }
-    Ok(HttpResponse::Ok().json(recording))
+    Ok(HttpResponse::Ok().json(OneRecording {
+        recording: RecordingView::from(&manifest),
+        render_lag_ms,
+    }))
 }
 
 fn parse_state(state: &str) -> Result<RecordingState, Refusal> {

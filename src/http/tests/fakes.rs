@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
+    Capacity,  CpuCapacity,
     DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
     PauseError, PendingUpload, ProcessUsage, RecordingMetrics, RecordingState, ReplayError,
     RetryError, RoomError, RoomsError, Selected, SourceKind, StartError, StartRequest, StopError,
@@ -291,6 +292,18 @@ impl Recordings for FakeRecorder {
         let mut all = live.into_iter().chain(known);
         let found = all.find(|manifest| manifest.id == id);
         Ok(found.or(Some(manifest(RecordingState::Complete)).filter(|known| known.id == id)))
+    }
+
+    async fn capacity(&self) -> Result<Capacity, String> {
+        Ok(Capacity {
+            used: usize::from(self.live.lock().unwrap().is_some()),
+            max: 8,
+            cpu: CpuCapacity {
+                cores: 2.0,
+                ..CpuCapacity::default()
+            },
+            ..Capacity::default()
+        })
     }
 
     async fn space(&self) -> std::io::Result<DiskSpace> {

@@ -8,6 +8,7 @@ mod limits;
 mod livekit;
 mod matrix;
 mod metrics;
+mod openapi;
 mod operators;
 mod pages;
 mod recording;
@@ -34,6 +35,8 @@ use super::{
     guard, measure, routes, share, throttle,
 };
 use fakes::{FakeRecorder, MemoryStore};
+
+pub use openapi::remember;
 
 /// What tokens for rooms of the server are signed with.
 const ROOMS_SECRET: &str = "secret-of-the-rooms";
@@ -145,15 +148,21 @@ impl Server {
             .wrap(from_fn(measure));
         let response =
             test::call_service(&test::init_service(app).await, request.to_request()).await;
+            .wrap(from_fn(arrive));
+        let request = request.to_request();
+        let (method, path) = (request.method().clone(), request.path().to_owned());
+        let response = test::call_service(&test::init_service(app).await, request).await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let Ok(body) = actix_web::body::to_bytes(response.into_body()).await else {
             panic!("the body broke off")
         };
-        Answer {
+        let answer = Answer {
             status,
             headers,
             body,
-        }
+        };
+        openapi::assert_promised(&method, &path, &answer);
+        answer
     }
 
     async fn get(&self, path: &str) -> Answer {

@@ -86,7 +86,20 @@ async fn live_sessions_show_participants_and_tracks() {
         .post("/recordings/start", json!({"roomName": ROOM}))
         .await;
     let status = server.get("/status").await.json();
-    assert_eq!(status["capacity"], json!({"used": 1, "max": 8}));
+    let capacity = &status["capacity"];
+    assert_eq!(
+        (&capacity["used"], &capacity["max"]),
+        (&json!(1), &json!(8))
+    );
+    assert_eq!(capacity["cpu"]["cores"], json!(2.0));
+    for field in ["used", "free", "perRecording"] {
+        assert!(capacity["cpu"][field].is_number(), "{capacity}");
+    }
+    assert!(capacity["disk"]["freeBytes"].is_number(), "{capacity}");
+    assert!(
+        capacity["memory"]["perRecordingBytes"].is_number(),
+        "{capacity}"
+    );
     let track = &status["sessions"][0]["capture"]["participants"][0]["tracks"][0];
     assert_eq!(
         (&track["codec"], &track["packetsLost"]),

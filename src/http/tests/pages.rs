@@ -15,6 +15,7 @@ async fn pages_are_there_for_everybody() {
     for (path, media_type) in [
         ("/", "text/html; charset=utf-8"),
         ("/publish", "text/html; charset=utf-8"),
+        ("/api-docs", "text/html; charset=utf-8"),
         ("/web/index.js", "text/javascript; charset=utf-8"),
         ("/web/style.css", "text/css; charset=utf-8"),
         ("/web/icon.svg", "image/svg+xml"),

@@ -2,10 +2,12 @@
 //! it is checked who asks, and what of HTTP is needed.
 
 mod caller;
+mod openapi;
 mod publish;
 mod refusal;
 mod session;
 
+pub use openapi::operations;
 pub use publish::publish;
 pub use session::{delete, patch};
 
