@@ -27,7 +27,14 @@ fn main() -> ExitCode {
         Command::Browser => cli::children::browser(),
         Command::Serve { config } => serve(config.as_deref()),
         Command::Demo(options) => demo::run(&options),
-        Command::Config { config } => show_configuration(config.as_deref()),
+        Command::Config {
+            reference: true, ..
+        } => {
+            print!("{}", config::reference());
+            ExitCode::SUCCESS
+        }
+        Command::Config { config, .. } => show_configuration(config.as_deref()),
+        Command::Recording(options) => cli::recording::run(&options),
         Command::Recover(options) => cli::recover::run(&options),
         Command::Export(options) => cli::export::run(&options),
         Command::Doctor(options) => doctor::run(&options),

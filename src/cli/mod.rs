@@ -6,6 +6,7 @@ pub mod export;
 pub mod inspect;
 mod objects;
 mod place;
+pub mod recording;
 pub mod recover;
 pub mod render;
 
@@ -23,6 +24,7 @@ use crate::doctor::DoctorOptions;
 use check::CheckOptions;
 use export::ExportOptions;
 use place::Place;
+use recording::RecordingOptions;
 use recover::RecoverOptions;
 use render::RenderOptions;
 
@@ -65,8 +67,13 @@ pub enum Command {
     },
     /// Show that it works: record two test publishers, check the file and tell what it cost
     Demo(DemoOptions),
+    /// Start, stop, list and watch recordings of a running server
+    Recording(RecordingOptions),
     /// Print the effective configuration, without secrets
     Config {
+        /// Print all keys with their defaults and meanings instead, as Markdown
+        #[arg(long)]
+        reference: bool,
         /// The configuration file [default: $TAPEDECK_CONFIG, tapedeck.toml or config/tapedeck.toml]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,

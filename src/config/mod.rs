@@ -8,6 +8,7 @@ mod environment;
 mod file;
 mod keys;
 mod origin;
+mod reference;
 pub mod rooms;
 mod settings;
 mod show;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use bounds::Bounds;
 pub use origin::{Origin, Origins};
+pub use reference::to_markdown as reference;
 pub use settings::*;
 
 use keys::Key;
