@@ -39,7 +39,7 @@ soak:
 	$(CARGO) test --workspace --locked --test soak -- --ignored --test-threads=1 --nocapture
 	$(CARGO) test --workspace --locked --lib ten_hours -- --ignored --nocapture
 	$(CARGO) test --workspace --locked --test capture_process --test livekit_gone --test agora_source --test webhooks -- --ignored --test-threads=1
-	$(CARGO) test --workspace --locked --test s3 -- --ignored --test-threads=1 --nocapture
+	$(CARGO) test --workspace --locked --test s3 --test interface --test control_load -- --ignored --test-threads=1 --nocapture
 	TAPEDECK_FUZZ_SECONDS=120 $(CARGO) test --workspace --locked --test log_fuzz -- --nocapture
 
 # CRASH_SEED=… repeats a run.

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::body;
+use super::openapi::{Operation, Schemas};
 use super::refusal::{Refusal, sentence};
 use super::services::Services;
 use crate::webhooks::verify;
@@ -45,4 +46,15 @@ impl FromRequest for SignedBody {
 pub async fn webhook(SignedBody(body): SignedBody) -> HttpResponse {
     log::debug!("a webhook of LiveKit: {} bytes", body.len());
     HttpResponse::Ok().finish()
+}
+
+/// What a LiveKit server calls.
+pub fn operations(_: &mut Schemas) -> Vec<Operation> {
+    vec![
+        Operation::new("post", "/livekit/webhook", "Webhooks of a LiveKit server")
+            .description("Signed as LiveKit does: a JWT in Authorization, with the body's SHA-256.")
+            .takes_text("application/webhook+json")
+            .returns(200, "It is taken", "")
+            .refuses(&[401, 500]),
+    ]
 }

@@ -7,8 +7,12 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
 
+use super::openapi::{Operation, Schemas};
 use super::refusal::Refusal;
 use super::services::Services;
+
+/// The media type of OpenMetrics.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /metrics`
 pub async fn metrics(services: web::Data<Services>) -> Result<HttpResponse, Refusal> {
@@ -17,9 +21,16 @@ pub async fn metrics(services: web::Data<Services>) -> Result<HttpResponse, Refu
         log::error!("metrics cannot be told: {error}");
         Refusal::internal("The metrics cannot be told")
     })?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(told))
+    Ok(HttpResponse::Ok().content_type(OPEN_METRICS).body(told))
+}
+
+/// What Prometheus asks.
+pub fn operations(_: &mut Schemas) -> Vec<Operation> {
+    vec![
+        Operation::new("get", "/metrics", "Figures for Prometheus")
+            .returns(200, "OpenMetrics", OPEN_METRICS)
+            .refuses(&[500]),
+    ]
 }
 
 /// Middleware that counts requests and how long they take.

@@ -238,8 +238,6 @@ fn resource<const N: usize>(
     methods: [Route; N],
     allow: &'static str,
 ) -> impl HttpServiceFactory + 'static {
-    #[cfg(test)]
-    tests::remember(paths, allow);
     methods
         .into_iter()
         .fold(web::resource(paths.to_vec()), actix_web::Resource::route)

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tapedeck_actors::{
-    Capacity,
-    DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page, PauseError,
-    ProcessUsage, Recorder, RecordingMetrics, ReplayError, RetryError, RoomsError, Selected,
-    SourceKind, StartError, StartRequest, StopError, UploadPage, WebhookCounts, WebhookFilter,
-    WebhookPage,
+    Capacity, DeleteError, DiskSpace, Finished, ListFilter, LiveSession, Manifest, Page,
+    PauseError, ProcessUsage, Recorder, RecordingMetrics, ReplayError, RetryError, RoomsError,
+    Selected, SourceKind, StartError, StartRequest, StopError, UploadPage, WebhookCounts,
+    WebhookFilter, WebhookPage,
 };
 use tapedeck_pipelines::control::{RoomStatus, WhipAnswer, WhipRequest};
 use tapedeck_storage::StoreError;

@@ -1,5 +1,6 @@
 //! What is told of one recording and what of it has arrived: pure, apart from files and clocks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::WebhookSettings;
@@ -57,7 +58,7 @@ pub struct Delivery {
 }
 
 /// Where a delivery stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     Pending,

@@ -1,5 +1,6 @@
 //! The outbox as operators see it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ledger::{Delivery, DeliveryState, Event, Ledger};
@@ -15,7 +16,7 @@ pub struct WebhookFilter {
 }
 
 /// Events, the newest first.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookPage {
     pub events: Vec<WebhookEventStatus>,
@@ -24,7 +25,7 @@ pub struct WebhookPage {
 }
 
 /// An event and where it stands. Times are Unix ms.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookEventStatus {
     /// `EV_…`
@@ -41,7 +42,7 @@ pub struct WebhookEventStatus {
 }
 
 /// An event on its way to a receiver. Times are Unix ms.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDelivery {
     pub url: String,

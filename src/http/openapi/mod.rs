@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 pub use operation::{Operation, Schemas};
 
-use super::{agora, clients, health, operators, pages, whip};
+use super::{agora, clients, health, livekit, metrics, operators, pages, whip};
 
 const DESCRIPTION: &str = "Records real-time rooms into files. Times ending in `Ms` and other times \
     are Unix milliseconds unless said otherwise, sizes are bytes. Fields that are not named here \
@@ -31,11 +31,13 @@ pub async fn openapi() -> impl Responder {
 pub fn document() -> Value {
     let mut schemas = Schemas::default();
     let mut paths = Map::new();
-    let describe: [fn(&mut Schemas) -> Vec<Operation>; 7] = [
+    let describe: [fn(&mut Schemas) -> Vec<Operation>; 9] = [
         clients::operations,
         operators::operations,
         agora::operations,
         whip::operations,
+        livekit::operations,
+        metrics::operations,
         health::operations,
         pages::operations,
         operations,

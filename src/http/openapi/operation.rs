@@ -1,9 +1,10 @@
+use actix_web::http::Method;
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::http::paths::{Audience, audience};
+use crate::http::paths::{Audience, audience, is_room_record};
 use crate::http::refusal::{ApiRefusalBody, RefusalBody, V1RefusalBody};
 
 /// What refusals mean, by status.
@@ -48,7 +49,7 @@ const REFUSALS: [(u16, &str); 20] = [
 /// What parts of paths stand for.
 const PATH_PARAMETERS: [(&str, &str); 6] = [
     ("name", "The recording's file name"),
-    ("id", "The recording's id"),
+    ("id", "The id of the recording, or of the event"),
     ("room", "The room's name"),
     ("session", "The session, as Location named it"),
     ("file", "A file of the pages"),
@@ -146,15 +147,14 @@ impl Operation {
             "operationId": operation_id(method, path),
             "summary": summary,
             "tags": [tag(path)],
-            "security": security(path),
+            "security": security(method, path),
             "parameters": parameters,
             "responses": {},
         });
         let refusals = match audience(path) {
-            Audience::Public => vec![],
-            Audience::Publishers => vec![401, 403],
-            Audience::Clients => vec![401, 421],
-            Audience::Operators => vec![401, 403, 421],
+            Audience::Public => vec![429],
+            Audience::Publishers => vec![401, 403, 429],
+            Audience::Clients | Audience::Operators => vec![401, 403, 421, 429],
         };
         Self {
             method,
@@ -292,13 +292,28 @@ pub fn tags() -> Value {
 }
 
 /// Which of the schemes open a path. Without any it may be open, if the server is configured so.
-fn security(path: &str) -> Value {
-    match audience(path) {
-        Audience::Public => json!([]),
-        Audience::Publishers => json!([{ "publisherToken": [] }, { "operatorKey": [] }]),
-        Audience::Clients => json!([{ "clientKey": [] }, { "operatorKey": [] }, {}]),
-        Audience::Operators => json!([{ "operatorKey": [] }, {}]),
+fn security(method: &str, path: &str) -> Value {
+    let audience = audience(path);
+    let reads = ["get", "head"].contains(&method);
+    let is_keyed = matches!(audience, Audience::Clients | Audience::Operators);
+    let records = Method::from_bytes(method.to_uppercase().as_bytes())
+        .is_ok_and(|method| is_room_record(&method, path));
+    let opens = [
+        (audience != Audience::Public, "operatorKey"),
+        (audience == Audience::Clients, "clientKey"),
+        (is_keyed && reads, "readKey"),
+        (records, "recorderToken"),
+        (audience == Audience::Publishers, "publisherToken"),
+    ];
+    let mut schemes: Vec<Value> = opens
+        .iter()
+        .filter(|(opens, _)| *opens)
+        .map(|(_, scheme)| json!({ *scheme: [] }))
+        .collect();
+    if is_keyed {
+        schemes.push(json!({}));
     }
+    schemes.into()
 }
 
 pub fn security_schemes() -> Value {
@@ -306,6 +321,8 @@ pub fn security_schemes() -> Value {
     json!({
         "operatorKey": bearer("auth.operator_key: opens everything"),
         "clientKey": bearer("auth.client_key: opens the paths of applications"),
+        "readKey": bearer("auth.read_key: opens what only reads"),
+        "recorderToken": bearer("A token of LiveKit's with the grant roomRecord"),
         "publisherToken": bearer("A token of POST /token for one room"),
     })
 }

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use tapedeck_actors::{RecordingState, UploadPage};
+use tapedeck_actors::{DeliveryState, RecordingState, UploadPage, WebhookPage};
 
 use crate::http::openapi::{Operation, Schemas};
 
@@ -10,11 +10,13 @@ use super::status::StatusAnswer;
 use super::uploads::RetryAnswer;
 use super::v1::RecordingsAnswer;
 use super::view::{OneRecording, SessionView};
+use super::webhooks::{ReplayAnswer, ReplayedAnswer};
 
 /// The paths of operators.
 pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     let text = || json!({ "type": "string" });
     let state = schemas.of::<RecordingState>();
+    let delivery = schemas.of::<DeliveryState>();
     vec![
         Operation::new("get", "/v1/info", "What pages must know first")
             .answers::<InfoAnswer>(schemas, 200, "Where rooms live, and who may call what"),
@@ -35,6 +37,16 @@ pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             .answers::<UploadPage>(schemas, 200, "The oldest first"),
         Operation::new("post", "/v1/uploads/{id}/retry", "Try an upload at once")
             .answers::<RetryAnswer>(schemas, 202, "It is tried")
+            .refuses(&[404, 409, 500]),
+        paged(Operation::new("get", "/v1/webhooks", "Events for webhooks"))
+            .query("state", "Only with a delivery in this state", delivery)
+            .query("recordingId", "Only of this recording", text())
+            .answers::<WebhookPage>(schemas, 200, "The newest first"),
+        Operation::new("post", "/v1/webhooks/replay", "Send all that was given up once more")
+            .answers::<ReplayedAnswer>(schemas, 202, "It is sent")
+            .refuses(&[404, 409, 500]),
+        Operation::new("post", "/v1/webhooks/{id}/replay", "Send an event once more")
+            .answers::<ReplayAnswer>(schemas, 202, "It is sent")
             .refuses(&[404, 409, 500]),
         Operation::new("get", "/status", "Live sessions, and what there is for more")
             .answers::<StatusAnswer>(schemas, 200, "As it is now")

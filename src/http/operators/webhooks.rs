@@ -1,9 +1,9 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tapedeck_actors::{DeliveryState, ReplayError, WebhookFilter};
 
 use crate::http::refusal::{Refusal, V1Refusal, sentence};
@@ -37,6 +37,21 @@ pub async fn webhooks(
     Ok(HttpResponse::Ok().json(page))
 }
 
+/// An event that is sent once more.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WebhookReplayed")]
+pub struct ReplayAnswer {
+    id: String,
+}
+
+/// All that was given up is sent once more.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WebhooksReplayed")]
+pub struct ReplayedAnswer {
+    /// How many.
+    replayed: usize,
+}
+
 /// `POST /v1/webhooks/:id/replay`: sends an event to all receivers once more.
 pub async fn replay(
     services: web::Data<Services>,
@@ -45,14 +60,14 @@ pub async fn replay(
     let id = id.into_inner();
     let replayed = services.recordings.replay_webhooks(Some(id.clone())).await;
     replayed.map_err(refusal)?;
-    Ok(HttpResponse::Accepted().json(json!({ "id": id })))
+    Ok(HttpResponse::Accepted().json(ReplayAnswer { id }))
 }
 
 /// `POST /v1/webhooks/replay`: sends all that was given up once more.
 pub async fn replay_failed(services: web::Data<Services>) -> Result<HttpResponse, V1Refusal> {
     let replayed = services.recordings.replay_webhooks(None).await;
     let replayed = replayed.map_err(refusal)?;
-    Ok(HttpResponse::Accepted().json(json!({ "replayed": replayed })))
+    Ok(HttpResponse::Accepted().json(ReplayedAnswer { replayed }))
 }
 
 fn refusal(error: ReplayError) -> Refusal {

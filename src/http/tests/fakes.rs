@@ -9,11 +9,10 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tapedeck_actors::{
-    Capacity,  CpuCapacity,
-    DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter, LiveSession, Manifest, Page,
-    PauseError, PendingUpload, ProcessUsage, RecordingMetrics, RecordingState, ReplayError,
-    RetryError, RoomError, RoomsError, Selected, SourceKind, StartError, StartRequest, StopError,
-    UploadPage, WebhookCounts, WebhookFilter, WebhookPage,
+    Capacity, CpuCapacity, DeleteError, DiskSpace, Finished, FinishedRecording, ListFilter,
+    LiveSession, Manifest, Page, PauseError, PendingUpload, ProcessUsage, RecordingMetrics,
+    RecordingState, ReplayError, RetryError, RoomError, RoomsError, Selected, SourceKind,
+    StartError, StartRequest, StopError, UploadPage, WebhookCounts, WebhookFilter, WebhookPage,
 };
 use tapedeck_pipelines::control::{
     CaptureSnapshot, OutputFile, ParticipantStatus, Pause, RenderSnapshot, RoomStatus, TrackStatus,

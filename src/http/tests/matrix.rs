@@ -76,6 +76,10 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("HEAD", "/publish", Nothing),
     ("GET", "/web/{file}", Nothing),
     ("HEAD", "/web/{file}", Nothing),
+    ("GET", "/api-docs", Nothing),
+    ("HEAD", "/api-docs", Nothing),
+    ("GET", "/openapi.json", Nothing),
+    ("HEAD", "/openapi.json", Nothing),
     ("GET", "/v1/info", Nothing),
     ("GET", "/v1/rooms", ToWatch),
     ("GET", "/v1/recordings", ToWatch),
@@ -95,7 +99,7 @@ const ROUTES: &[(&str, &str, Needs)] = &[
 ];
 
 /// The routes that `routes` registers, read from its text: paths, then what it says of methods.
-fn registered() -> BTreeSet<(String, String)> {
+pub fn registered() -> BTreeSet<(String, String)> {
     let text = include_str!("../mod.rs");
     let quoted = |text: &str| -> Vec<String> {
         text.split('"')

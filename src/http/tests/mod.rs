@@ -36,8 +36,6 @@ use super::{
 };
 use fakes::{FakeRecorder, MemoryStore};
 
-pub use openapi::remember;
-
 /// What tokens for rooms of the server are signed with.
 const ROOMS_SECRET: &str = "secret-of-the-rooms";
 
@@ -146,9 +144,6 @@ impl Server {
             .wrap(from_fn(share))
             .wrap(from_fn(arrive))
             .wrap(from_fn(measure));
-        let response =
-            test::call_service(&test::init_service(app).await, request.to_request()).await;
-            .wrap(from_fn(arrive));
         let request = request.to_request();
         let (method, path) = (request.method().clone(), request.path().to_owned());
         let response = test::call_service(&test::init_service(app).await, request).await;

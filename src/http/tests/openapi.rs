@@ -1,8 +1,7 @@
 //! The OpenAPI document says what the server does: its paths are those that are registered, and what
 //! any test is answered with is what it promises.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use actix_web::http::Method;
@@ -10,20 +9,6 @@ use serde_json::Value;
 
 use super::*;
 use crate::http::openapi::document;
-
-thread_local! {
-    /// Paths with their methods, as they were registered last.
-    static REGISTERED: RefCell<BTreeMap<String, String>> = RefCell::default();
-}
-
-/// Keeps in mind what is registered.
-pub fn remember(paths: &[&str], allow: &str) {
-    REGISTERED.with_borrow_mut(|registered| {
-        for path in paths {
-            registered.insert((*path).to_owned(), allow.to_owned());
-        }
-    });
-}
 
 fn described() -> &'static Value {
     static DOCUMENT: OnceLock<Value> = OnceLock::new();
@@ -34,18 +19,11 @@ fn described() -> &'static Value {
 async fn every_path_is_described_and_none_besides() {
     let server = Server::default();
     assert_eq!(server.get("/openapi.json").await.json(), *described());
-    let registered: BTreeSet<(String, String)> = REGISTERED
-        .take()
+    let registered: BTreeSet<(String, String)> = matrix::registered()
         .into_iter()
         // With a slash at its end it is the same path.
-        .filter(|(path, _)| path == "/" || !path.ends_with('/'))
-        .flat_map(|(path, allow)| {
-            let methods = allow.split(", ").map(str::to_lowercase);
-            let methods: Vec<String> = methods.filter(|method| method != "options").collect();
-            methods
-                .into_iter()
-                .map(move |method| (path.clone(), method))
-        })
+        .filter(|(_, path)| path == "/" || !path.ends_with('/'))
+        .map(|(method, path)| (path, method.to_lowercase()))
         .collect();
     let paths = described()["paths"].as_object().unwrap();
     let documented: BTreeSet<(String, String)> = paths

@@ -23,7 +23,7 @@ pub fn operations(_: &mut Schemas) -> Vec<Operation> {
             )
             .takes_text(SDP)
             .returns(201, "The SDP answer; Location names the session", SDP)
-            .refuses(&[415, 422, 500, 503]),
+            .refuses(&[404, 412, 415, 422, 428, 500, 503]),
         Operation::new(
             "patch",
             "/whip/{room}/{session}",
@@ -39,6 +39,6 @@ pub fn operations(_: &mut Schemas) -> Vec<Operation> {
         .refuses(&[404, 412, 415, 422, 428, 500, 503]),
         Operation::new("delete", "/whip/{room}/{session}", "Stop publishing")
             .returns(200, "The session has ended", "")
-            .refuses(&[400, 404, 500, 503]),
+            .refuses(&[400, 404, 412, 422, 428, 500, 503]),
     ]
 }
