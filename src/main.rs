@@ -1,6 +1,7 @@
 //! The `tapedeck` executable: the server, and the processes that it starts.
 
 mod agora;
+mod auto_record;
 mod cli;
 mod config;
 mod demo;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use harness::livekit::{Livekit, LivekitOptions};
 use harness::media::VideoFormat;
-use harness::publisher::{PublisherOptions, whip};
+use harness::ports::free_port;
+use harness::publisher::{Publisher, PublisherOptions, whip};
 use harness::tapedeck::Tapedeck;
 use harness::webhooks::{Received, Receiver};
 use serde_json::{Value, json};
@@ -158,4 +160,69 @@ async fn a_receiver_that_is_away_hears_of_everything_though_the_server_is_killed
 #[ignore = "takes more than a minute: make soak"]
 async fn a_receiver_that_is_away_for_a_minute_hears_of_everything() {
     away_for(Duration::from_secs(60)).await;
+}
+
+/// The recordings of a room, the newest first.
+async fn recordings(tapedeck: &Tapedeck, room: &str) -> Vec<Value> {
+    let path = format!("/v1/recordings?roomName={room}");
+    let listed = tapedeck.get(&path).await.body;
+    listed["recordings"].as_array().expect("a list").clone()
+}
+
+async fn wait_for_recordings(tapedeck: &Tapedeck, room: &str, count: usize) -> Value {
+    let what = format!("{count} recordings of {room}");
+    let live = || async {
+        let found = recordings(tapedeck, room).await;
+        let newest = found.first().filter(|newest| newest["state"] == "active");
+        newest.filter(|_| found.len() == count).cloned()
+    };
+    harness::wait::until(&what, Duration::from_secs(20), live).await
+}
+
+#[tokio::test]
+async fn rooms_of_livekit_are_recorded_by_their_names() {
+    let (port, media_port) = (free_port(), free_port());
+    let url = format!("ws://127.0.0.1:{port}");
+    let variables = [
+        ("TAPEDECK_AUTO_RECORD_ROOMS", "lesson-*"),
+        ("TAPEDECK_AUTO_RECORD_AUDIO_ONLY", "true"),
+    ];
+    let mut tapedeck = Tapedeck::start_with(&url, &variables).await;
+    let options = LivekitOptions {
+        webhook_port: Some(tapedeck.port),
+        ..LivekitOptions::default()
+    };
+    let livekit = Livekit::start_on(port, media_port, options).await;
+
+    livekit.create_room("lesson-empty").await;
+    let alice = Publisher::join(&livekit, "lesson-1", publisher()).await;
+    let other = Publisher::join(&livekit, "other", publisher()).await;
+    let begun = wait_for_recordings(&tapedeck, "lesson-1", 1).await;
+    assert_eq!(begun["output"]["audioOnly"], true, "{begun}");
+    // Who joins later begins no second one, also where another server sits behind the port.
+    tapedeck.kill();
+    tapedeck.run().await;
+    let bob = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(recordings(&tapedeck, "lesson-1").await.len(), 1);
+
+    tapedeck.stop_recording("lesson-1").await;
+    drop(bob);
+    tapedeck.kill();
+    tapedeck.run().await;
+    let carol = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let after = recordings(&tapedeck, "lesson-1").await;
+    assert_eq!(after.len(), 1, "somebody stopped it: {after:?}");
+
+    // Another session of the room.
+    drop((alice, carol));
+    livekit.delete_room("lesson-1").await;
+    let _dave = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(3)).await;
+    let next = wait_for_recordings(&tapedeck, "lesson-1", 2).await;
+    assert_ne!(next["roomId"], begun["roomId"]);
+    for room in ["other", "lesson-empty"] {
+        assert_eq!(recordings(&tapedeck, room).await.len(), 0, "{room}");
+    }
+    drop(other);
 }

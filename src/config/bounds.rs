@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use tapedeck_pipelines::job::OutputFormat;
+
+use crate::auto_record;
 use crate::http::{Proxies, separate};
 use crate::livekit::ServerAddress;
 
@@ -276,6 +279,26 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
     }
     for (key, reason) in storage::mistakes(settings) {
         refuse(key, reason.to_owned());
+    }
+    let auto_record = &settings.auto_record;
+    match auto_record::patterns(&auto_record.rooms) {
+        Err(mistake) => refuse("auto_record.rooms", mistake.to_string()),
+        Ok(patterns) if !patterns.is_empty() && !livekit.is_configured() => {
+            let reason = "needs livekit.url (LIVEKIT_URL): its rooms are meant";
+            refuse("auto_record.rooms", reason.to_owned());
+        }
+        Ok(_) => {}
+    }
+    match auto_record.format {
+        OutputFormat::Mp4 if auto_record.per_speaker => refuse(
+            "auto_record.per_speaker",
+            "is possible with auto_record.format = \"wav\" only".to_owned(),
+        ),
+        OutputFormat::Wav if auto_record.audio_only => refuse(
+            "auto_record.audio_only",
+            "is possible with auto_record.format = \"mp4\" only: a WAV has no picture".to_owned(),
+        ),
+        _ => {}
     }
     if let Err(mistake) = webhooks::urls(&settings.webhooks.urls) {
         refuse("webhooks.urls", mistake.to_string());

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use tapedeck_actors::{Keep, SourceKind};
-use tapedeck_pipelines::job::{BrowserSettings, GapStyle, Secret, VideoEncoder};
+use tapedeck_pipelines::job::{BrowserSettings, GapStyle, OutputFormat, Secret, VideoEncoder};
 
 use crate::agora::TokenVersion;
 
@@ -28,6 +28,7 @@ pub struct Settings {
     pub audio: Audio,
     pub limits: Limits,
     pub webhooks: Webhooks,
+    pub auto_record: AutoRecord,
     pub log: Log,
 }
 
@@ -347,6 +348,18 @@ pub struct Webhooks {
     pub give_up_after_h: u64,
     /// How long events are kept after the last one of a recording was delivered or given up, h.
     pub keep_h: u64,
+}
+
+/// Rooms of LiveKit that are recorded by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AutoRecord {
+    /// Names with wildcards, see [`crate::auto_record::patterns`]; empty for none.
+    pub rooms: String,
+    pub format: OutputFormat,
+    /// An MP4 without picture.
+    pub audio_only: bool,
+    /// With a WAV one more for each speaker.
+    pub per_speaker: bool,
 }
 
 /// What is logged.

@@ -1,9 +1,5 @@
 //! What a LiveKit server tells us: its webhooks.
 
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -11,7 +7,12 @@ use super::body;
 use super::openapi::{Operation, Schemas};
 use super::refusal::{Refusal, sentence};
 use super::services::Services;
+use crate::auto_record;
 use crate::webhooks::verify;
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 
 /// The body of a webhook that LiveKit signed.
 pub struct SignedBody(web::BytesMut);
@@ -43,8 +44,8 @@ impl FromRequest for SignedBody {
 }
 
 /// `POST /livekit/webhook`: 200 for whatever LiveKit signed, also what nothing is made of.
-pub async fn webhook(SignedBody(body): SignedBody) -> HttpResponse {
-    log::debug!("a webhook of LiveKit: {} bytes", body.len());
+pub async fn webhook(services: web::Data<Services>, SignedBody(body): SignedBody) -> HttpResponse {
+    auto_record::hear(&services, &body);
     HttpResponse::Ok().finish()
 }
 

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tapedeck_storage::RecordingStore;
 
+use crate::auto_record::AutoRecord;
 use crate::config::Settings;
 use crate::livekit::RoomCredentials;
 use crate::metrics::Metrics;
@@ -18,6 +19,7 @@ pub struct Services {
     pub links: SignedLinks,
     pub settings: Settings,
     pub metrics: Metrics,
+    pub auto_record: AutoRecord,
     /// Absolute.
     pub data_dir: PathBuf,
     finishing: AtomicBool,
@@ -30,11 +32,13 @@ impl Services {
         credentials: RoomCredentials,
         links: SignedLinks,
         settings: Settings,
+        auto_record: AutoRecord,
         data_dir: PathBuf,
     ) -> Self {
         let metrics = Metrics::new(&*recordings, settings.recording.max_recordings);
         Self {
             metrics,
+            auto_record,
             recordings,
             store,
             credentials,

@@ -27,6 +27,7 @@ use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSetting
 use tapedeck_storage::{StoreError, Stores};
 
 use crate::agora::{AppChannels, AppCredentials};
+use crate::auto_record::{AutoRecord, PatternMistake};
 use crate::config::{self, Agora, Livekit, Settings, rooms};
 use crate::http::{self, ApiLog, Proxies, Services, SignedLinks, Throttle};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
@@ -70,6 +71,8 @@ pub enum ServeError {
     Rooms(#[from] rooms::RoomsMistake),
     #[error("webhooks.urls {0}")]
     Webhooks(#[from] config::webhooks::WebhooksMistake),
+    #[error("auto_record.rooms {0}")]
+    AutoRecord(#[from] PatternMistake),
     #[error("webhooks cannot be sent: {0}")]
     WebhookClient(#[from] reqwest::Error),
     #[error("agora.allowed_hosts {0}")]
@@ -148,6 +151,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
     log::info!("{}", exposure::describe(&access));
 
     let finish_timeout = Duration::from_secs(settings.server.finish_timeout_s);
+    let auto_record = AutoRecord::new(&settings)?;
     let mut signals = Signals::catch(settings.server.on_sigterm)?;
     actix_rt::spawn(crate::doctor::warn(settings.clone()));
     let services = web::Data::new(Services::new(
@@ -156,6 +160,7 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         credentials,
         SignedLinks::new(&links_key),
         settings,
+        auto_record,
         data_dir,
     ));
     let access = web::Data::new(access);

@@ -57,3 +57,44 @@ async fn webhooks_of_livekit_are_taken_and_others_are_not() {
     assert_eq!(server.get("/livekit/webhook").await.status, 405);
     assert_eq!(server.post("/livekit/other", json!({})).await.status, 403);
 }
+
+/// Tells a server of somebody who joins, and waits until it has done what it does.
+async fn join(server: &Server, services: &Data<Services>, room: &str) {
+    let body = json!({"event": "participant_joined", "room": {"sid": "RM_1", "name": room},
+        "participant": {"identity": "alice"}})
+    .to_string();
+    let signed = sign(&credentials("secret"), body.as_bytes()).unwrap();
+    let taken = server.send_to(services.clone(), post(&signed, &body)).await;
+    assert_eq!(taken.status, 200);
+    for _ in 0..20 {
+        actix_web::rt::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_room_is_recorded_once_and_again_when_that_failed() {
+    let mut server = Server::default();
+    server.settings.auto_record.rooms = "stu*".into();
+    server.settings.auto_record.audio_only = true;
+    let services = server.services();
+    let started = || server.recorder.requests.lock().unwrap().len();
+    join(&server, &services, "other").await;
+    assert_eq!(started(), 0);
+    *server.recorder.start_error.lock().unwrap() = Some(tapedeck_actors::StartError::Timeout(10));
+    join(&server, &services, "studio").await;
+    assert_eq!(started(), 0);
+    // While it waits for the next try, others change nothing.
+    join(&server, &services, "studio").await;
+    assert_eq!(started(), 0);
+    actix_web::rt::time::sleep(std::time::Duration::from_millis(1_300)).await;
+    assert_eq!(started(), 1);
+    assert!(
+        server.recorder.requests.lock().unwrap()[0]
+            .output
+            .audio_only
+    );
+    for _ in 0..3 {
+        join(&server, &services, "studio").await;
+    }
+    assert_eq!(started(), 1);
+}

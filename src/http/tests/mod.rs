@@ -27,6 +27,7 @@ use actix_web::web::{Bytes, Data};
 use serde_json::Value;
 use tapedeck_pipelines::job::Secret;
 
+use crate::auto_record::AutoRecord;
 use crate::config::{Auth, Settings};
 use crate::livekit::{Credentials, RoomCredentials};
 
@@ -122,6 +123,7 @@ impl Server {
             },
             SignedLinks::new(&Secret::new("the-key-of-links")),
             self.settings.clone(),
+            AutoRecord::new(&self.settings).unwrap(),
             self.data_dir.path().to_owned(),
         ))
     }

@@ -34,6 +34,8 @@ pub struct LivekitOptions {
     pub behind_proxy: bool,
     /// What media can come and go over.
     pub media: Media,
+    /// The port of 127.0.0.1 to which it sends its webhooks.
+    pub webhook_port: Option<u16>,
 }
 
 /// What media can come and go over.
@@ -54,6 +56,7 @@ impl Default for LivekitOptions {
             departure_timeout: 3,
             behind_proxy: false,
             media: Media::Udp,
+            webhook_port: None,
         }
     }
 }
@@ -177,6 +180,7 @@ fn config(port: u16, media_port: u16, options: LivekitOptions) -> String {
         departure_timeout,
         behind_proxy,
         media,
+        webhook_port,
     } = options;
     let ice_lite = behind_proxy || media == Media::UdpAndTcp;
     let force_tcp = media == Media::Tcp;
@@ -184,6 +188,11 @@ fn config(port: u16, media_port: u16, options: LivekitOptions) -> String {
         Media::Udp => 0,
         Media::UdpAndTcp | Media::Tcp => ports::free_port(),
     };
+    let webhook = webhook_port.map_or(String::new(), |port| {
+        format!(
+            "webhook: {{api_key: {API_KEY}, urls: ['http://127.0.0.1:{port}/livekit/webhook']}}"
+        )
+    });
     format!(
         "port: {port}
 bind_addresses: [127.0.0.1]
@@ -199,6 +208,7 @@ rtc:
 keys: {{{API_KEY}: {API_SECRET}}}
 room: {{auto_create: true, empty_timeout: {empty_timeout}, departure_timeout: {departure_timeout}}}
 logging: {{level: warn}}
+{webhook}
 "
     )
 }
