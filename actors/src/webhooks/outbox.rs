@@ -450,8 +450,8 @@ impl Outbox {
     }
 }
 
-/// An address as a log may hold it: what is behind `?` may be a secret.
-fn without_query(url: &str) -> &str {
+/// An address as others may see it: what is behind `?` may be a secret.
+pub fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ledger::{Delivery, DeliveryState, Event, Ledger};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, without_query};
 use crate::clock::now_ms;
 
 /// Which events to list; all conditions must hold.
@@ -45,6 +45,7 @@ pub struct WebhookEventStatus {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookDelivery {
+    /// Without what is behind `?`, which may be a secret.
     pub url: String,
     pub state: DeliveryState,
     /// Tries that failed.
@@ -94,7 +95,7 @@ impl Outbox {
             .filter(|(ledger, event)| filter.takes(ledger, event))
             .filter(|(_, event)| behind.as_ref().is_none_or(|at| place(event) < *at))
             .collect();
-        found.sort_by_key(|(_, event)| std::cmp::Reverse(place(event)));
+        found.sort_by_cached_key(|(_, event)| std::cmp::Reverse(place(event)));
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
@@ -187,7 +188,7 @@ fn status(ledger: &Ledger, event: &Event) -> WebhookEventStatus {
 
 fn delivery(delivery: &Delivery) -> WebhookDelivery {
     WebhookDelivery {
-        url: delivery.url.clone(),
+        url: without_query(&delivery.url).to_owned(),
         state: delivery.state,
         attempts: delivery.attempts,
         last_error: delivery.last_error.clone(),

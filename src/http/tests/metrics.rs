@@ -137,6 +137,16 @@ async fn dashboard_and_alerts_use_metrics_that_exist() {
     }
 }
 
+#[test]
+fn prometheus_takes_the_alerts() {
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/prometheus/alerts.yml");
+    let mut promtool = std::process::Command::new("promtool");
+    match promtool.args(["check", "rules"]).arg(rules).output() {
+        Ok(checked) => assert!(checked.status.success(), "{checked:?}"),
+        Err(_) => eprintln!("\nskipped: no promtool here: the rules are not checked"),
+    }
+}
+
 #[actix_web::test]
 async fn numbers_are_told_and_names_are_not() {
     let text = told(&server()).await;
