@@ -153,7 +153,9 @@ fn wrongs(tapedeck: &Tapedeck, id: &str) -> Vec<String> {
         let state = manifest["state"].as_str().unwrap_or("without a manifest");
         let is_ours = work.ends_with(id);
         if is_ours {
-            owned.push(text(&manifest["name"]));
+            let name = text(&manifest["name"]);
+            owned.push(name.replace(".mp4", ".jpg"));
+            owned.push(name);
         }
         // Others were never answered as started.
         let expected = if is_ours {

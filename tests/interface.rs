@@ -39,6 +39,8 @@ async fn examine(tapedeck: &Tapedeck, key: Option<&str>, examples: u32) {
         .arg("--config-file")
         .arg(&rules)
         .args(["run", &tapedeck.url("/openapi.json")])
+        // Its answer has no end.
+        .args(["--exclude-path", "/v1/events"])
         .args(["--phases", "examples,coverage,fuzzing", "--workers", "2"])
         .args(["--max-examples", &examples.to_string(), "--seed", "1"])
         .args(["--checks", "not_a_server_error,status_code_conformance"])

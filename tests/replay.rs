@@ -46,6 +46,7 @@ fn render(log: &Path, folder: PathBuf) -> PathBuf {
         lag_ms: 1_500,
         log_is_final: true,
         gaps: GapStyle::default(),
+        poster: false,
     };
     let mut child = tapedeck::command()
         .arg("render")

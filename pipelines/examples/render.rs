@@ -53,6 +53,7 @@ fn main() -> ExitCode {
         lag_ms: 1_500,
         log_is_final: true,
         gaps: GapStyle::default(),
+        poster: false,
     };
     let begun = Instant::now();
     let control = RenderControl::default();

@@ -239,6 +239,10 @@ impl Default for LogSettings {
     }
 }
 
+/// Where a render that makes a picture keeps how it looks just now, a JPEG, in the recording's work
+/// folder. It is replaced every few seconds.
+pub const PREVIEW_FILE: &str = "render/preview.jpg";
+
 /// The job of a `tapedeck render` process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RenderJob {
@@ -264,6 +268,9 @@ pub struct RenderJob {
     /// What the file shows where nothing was captured.
     #[serde(default)]
     pub gaps: GapStyle,
+    /// Whether a picture for lists is made as a further file, `output` with the extension `jpg`.
+    #[serde(default)]
+    pub poster: bool,
 }
 
 /// What a file shows where nothing was captured.

@@ -127,6 +127,7 @@ fn by_hand(recording: &str, output: &Path, options: &RenderOptions) -> Result<()
             Some(Gaps::Cut) => GapStyle::Cut,
             None => settings.recording.gaps,
         },
+        poster: false,
     };
     let control = Arc::new(RenderControl::default());
     tell_progress(control.clone());

@@ -17,6 +17,7 @@ mod arrival;
 mod body;
 mod clients;
 mod cors;
+mod events;
 mod health;
 mod keys;
 mod links;
@@ -160,6 +161,11 @@ pub fn routes(app: &mut ServiceConfig) {
             "GET, HEAD",
         ))
         .service(resource(
+            &["/v1/events"],
+            [web::get().to(operators::events)],
+            "GET",
+        ))
+        .service(resource(
             &["/v1/info"],
             [web::get().to(operators::info)],
             "GET",
@@ -177,6 +183,24 @@ pub fn routes(app: &mut ServiceConfig) {
         .service(resource(
             &["/v1/recordings/{id}"],
             [web::get().to(operators::get)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/recordings/{id}/preview"],
+            [web::get().to(operators::preview)],
+            "GET",
+        ))
+        .service(resource(
+            &["/v1/recordings/{id}/poster"],
+            [
+                web::get().to(operators::poster),
+                web::head().to(operators::poster),
+            ],
+            "GET, HEAD",
+        ))
+        .service(resource(
+            &["/v1/recordings/{id}/link"],
+            [web::get().to(operators::link)],
             "GET",
         ))
         .service(resource(

@@ -51,6 +51,8 @@ pub trait Recordings: Send + Sync {
     ) -> Result<Page, String>;
     async fn get(&self, id: &str) -> Result<Option<Manifest>, String>;
     async fn live(&self) -> Result<Vec<LiveSession>, String>;
+    /// How a recording looks just now, a JPEG; none unless its render makes a picture.
+    async fn preview(&self, id: &str) -> io::Result<Option<Vec<u8>>>;
     async fn delete(&self, name: &str) -> Result<(), DeleteError>;
     async fn ready(&self) -> Result<(), String>;
     /// What the machine has for recordings, and what they take.
@@ -136,6 +138,10 @@ impl Recordings for Recorder {
 
     async fn live(&self) -> Result<Vec<LiveSession>, String> {
         self.live().await
+    }
+
+    async fn preview(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
+        self.preview(id).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), DeleteError> {

@@ -9,6 +9,7 @@ use crate::config::Settings;
 use crate::livekit::RoomCredentials;
 use crate::metrics::Metrics;
 
+use super::events::Events;
 use super::{Recordings, SignedLinks};
 
 /// What the handlers work with.
@@ -22,6 +23,7 @@ pub struct Services {
     pub auto_record: AutoRecord,
     /// Absolute.
     pub data_dir: PathBuf,
+    pub events: Events,
     finishing: AtomicBool,
 }
 
@@ -45,6 +47,7 @@ impl Services {
             links,
             settings,
             data_dir,
+            events: Events::default(),
             finishing: AtomicBool::new(false),
         }
     }

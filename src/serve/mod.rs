@@ -201,6 +201,8 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
 
     readiness::tell("READY=1");
     ending::wait(&mut signals, &recorder, &services, finish_timeout).await;
+    // They would go on for as long as somebody watches.
+    services.events.close();
     tokio::select! {
         () = handle.stop(true) => {}
         _ = signals.next() => handle.stop(false).await,

@@ -42,6 +42,7 @@ pub fn content_type(name: &str) -> &'static str {
         Some("m4a") => "audio/mp4",
         Some("webm") => "video/webm",
         Some("ogg") => "audio/ogg",
+        Some("jpg") => "image/jpeg",
         _ => "application/octet-stream",
     }
 }

@@ -1,9 +1,10 @@
 //! What is known of recordings.
 
 use std::collections::HashSet;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::PoisonError;
 
+use tapedeck_pipelines::job::PREVIEW_FILE;
 use tapedeck_storage::{RecordingMetadata, StoreError};
 
 use super::{ANSWER, Recorder};
@@ -145,6 +146,22 @@ impl Recorder {
             Ok(Err(error)) if error.kind() == ErrorKind::NotFound => Ok(None),
             Ok(Err(error)) => Err(format!("the manifest of {id} cannot be read: {error}")),
             Err(error) => Err(format!("the store actor does not answer: {error}")),
+        }
+    }
+
+    /// How a recording looks just now, a JPEG; none unless its render makes a picture.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub async fn preview(&self, id: &str) -> io::Result<Option<Vec<u8>>> {
+        // An id becomes a path.
+        if !naming::is_id(id) {
+            return Ok(None);
+        }
+        let path = self.inner.services.folder.work(id).join(PREVIEW_FILE);
+        match tokio::fs::read(path).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            read => read.map(Some),
         }
     }
 

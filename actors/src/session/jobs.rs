@@ -62,6 +62,7 @@ pub fn render(
         lag_ms: settings.render_lag_ms,
         log_is_final,
         gaps: settings.gaps,
+        poster: true,
     };
     launch(Role::Render, manifest, &job, settings, folder)
 }

@@ -316,6 +316,9 @@ pub struct RenderSnapshot {
     pub frames: u64,
     /// Bytes written so far.
     pub bytes: u64,
+    /// What was seen and heard of each track lately.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tracks: Vec<ObservedTrack>,
     /// Things left out or replaced, each told once.
     pub warnings: Vec<Warning>,
     pub output: Option<OutputFile>,
@@ -327,6 +330,23 @@ pub struct RenderSnapshot {
     /// Whether it failed for want of space on the disk: the same log can be rendered once there is
     /// room.
     pub disk_full: bool,
+}
+
+/// What a render saw and heard of a track lately. Lengths are file time, ms.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(rename_all = "camelCase")]
+pub struct ObservedTrack {
+    /// As [`TrackStatus::id`].
+    pub id: String,
+    /// The loudest of the last second, from 0 (60 dB below full scale, or less) to 100; none of
+    /// pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// For how long nothing has been heard of it, muted or not.
+    pub silent_ms: u64,
+    /// For how long its picture has been dark all over.
+    pub black_ms: u64,
 }
 
 /// Something that the viewer of a file should know.

@@ -15,6 +15,7 @@ mod elements;
 mod follower;
 mod hearing;
 mod leaps;
+mod observed;
 mod output;
 mod picture;
 mod process;
@@ -23,6 +24,7 @@ mod seam;
 mod session;
 mod sound;
 mod sound_session;
+mod stills;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -151,6 +153,9 @@ fn render_mp4(
     } else {
         session::make(job, control, &fragmented)?;
     }
+    if job.poster && !job.settings.audio_only {
+        deliver_poster(job, control, folder);
+    }
     let summary = mp4::finalise(&fragmented, &job.output)?;
     tapedeck_failpoints::reached("finalise.done");
     // It can be rendered again, and the finished file takes as much space.
@@ -167,6 +172,19 @@ fn render_mp4(
         height: summary.height,
         suffix: String::new(),
     })
+}
+
+/// A recording is finished without its poster, too.
+fn deliver_poster(job: &RenderJob, control: &RenderControl, folder: &Path) {
+    match stills::deliver(folder, &job.output) {
+        Ok(poster) => control.update(false, |snapshot| {
+            snapshot.further_outputs = poster.into_iter().collect();
+        }),
+        Err(error) => {
+            let message = format!("the poster cannot be written: {error}");
+            control.warn("still_missing", "poster", message);
+        }
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

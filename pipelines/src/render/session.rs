@@ -4,11 +4,13 @@ use std::time::Duration;
 use super::decode::{DecodeError, DecodeWorker, Hands, Suspects, Task};
 use super::follower::Follower;
 use super::hearing::{decode, pass_over};
+use super::observed::Observed;
 use super::output::{Encoder, OutputError, Target, verified};
 use super::picture::{Compositor, VideoTrack};
 use super::room::Room;
 use super::seam::Seam;
 use super::sound::{Limiter, Quality, RATE, Stereo};
+use super::stills::Stills;
 use super::timeline::{Placing, Rhythm, SLOTS_PER_PICTURE};
 use super::warnings::{warn_damage, warn_decoder, warn_left_out, warn_too_large, warn_unsupported};
 use super::{RenderControl, RenderError, identity};
@@ -72,6 +74,8 @@ pub struct Session<'a> {
     rearranged: bool,
     /// The slot of the last encoded picture.
     encoded: Option<u64>,
+    stills: Stills,
+    observed: Observed,
 }
 
 impl<'a> Session<'a> {
@@ -112,6 +116,7 @@ impl<'a> Session<'a> {
             },
         };
         let encoder = Encoder::new(&job.settings, Some(compositor.canvas()), target)?;
+        let stills = Stills::new(&job.folder, folder, seam.is_some());
         Ok(Some(Self {
             job,
             control,
@@ -126,6 +131,8 @@ impl<'a> Session<'a> {
             mixed: 0,
             rearranged: false,
             encoded: None,
+            stills,
+            observed: Observed::default(),
         }))
     }
 
@@ -170,6 +177,7 @@ impl<'a> Session<'a> {
                 break;
             }
         }
+        self.stills.finish(self.compositor.canvas(), self.control);
         self.encoder.finish(self.mixed.saturating_sub(LOOKAHEAD))?;
         Ok(())
     }
@@ -247,6 +255,8 @@ impl<'a> Session<'a> {
             }
             return Ok(());
         }
+        let (canvas, shows_somebody) = (self.compositor.canvas(), self.compositor.shows_somebody());
+        self.stills.see(canvas, now, shows_somebody, self.control);
         if let Some(error) = self.compositor.take_label_error() {
             self.control.warn("labels_missing", "", error.to_string());
         }
@@ -336,7 +346,11 @@ impl<'a> Session<'a> {
         let position_ns = position_ns.max(self.seam_ns().unwrap_or(0));
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
+            if let Some(tracks) = tracks {
+                snapshot.tracks = tracks;
+            }
             snapshot.position_ms = position_ns / 1_000_000;
             snapshot.lag_ms = lag_ns / 1_000_000;
             snapshot.frames = frames;

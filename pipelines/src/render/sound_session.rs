@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::decode::{DecodeWorker, Hands, Suspects};
 use super::follower::Follower;
 use super::hearing::{decode, pass_over};
+use super::observed::Observed;
 use super::room::Room;
 use super::sound::{Limiter, Quality, Stereo};
 use super::warnings::{warn_damage, warn_unsupported};
@@ -69,6 +70,7 @@ pub struct SoundSession<'a, S> {
     voices: Vec<Voice>,
     /// Samples mixed so far, of which the limiter holds some back.
     mixed: u64,
+    observed: Observed,
     sink: S,
 }
 
@@ -128,6 +130,7 @@ impl<'a, S: SoundSink> SoundSession<'a, S> {
             mix: Voice::new(quality),
             voices: Vec::new(),
             mixed: 0,
+            observed: Observed::default(),
             sink,
         })
     }
@@ -239,7 +242,11 @@ impl<'a, S: SoundSink> SoundSession<'a, S> {
         let kept_ns = kept_ns / u128::from(self.quality.rate());
         let position_ns = position_ns.max(kept_ns as u64);
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
+            if let Some(tracks) = tracks {
+                snapshot.tracks = tracks;
+            }
             snapshot.position_ms = position_ns / 1_000_000;
             snapshot.lag_ms = lag_ns / 1_000_000;
             snapshot.bytes = bytes;

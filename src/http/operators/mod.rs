@@ -2,9 +2,13 @@
 //! `Bytes`.
 
 mod case;
+mod events;
 mod info;
+mod link;
 mod openapi;
 mod page;
+mod poster;
+mod preview;
 mod rooms;
 mod status;
 mod uploads;
@@ -20,10 +24,14 @@ fn unanswered(reason: String) -> Refusal {
     Refusal::internal(format!("This cannot be told now: {reason}"))
 }
 
+pub use events::events;
 pub use info::info;
+pub use link::link;
 pub use openapi::operations;
-pub use rooms::rooms;
-pub use status::{status, status_of};
+pub use poster::poster;
+pub use preview::preview;
+pub use rooms::{all_rooms, rooms};
+pub use status::{status, status_of, status_of_all};
 pub use uploads::{retry, uploads};
-pub use v1::{get, list};
 pub use webhooks::{replay, replay_failed, webhooks};
+pub use v1::{get, list, page_of};

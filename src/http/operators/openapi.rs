@@ -4,6 +4,7 @@ use tapedeck_actors::{DeliveryState, RecordingState, UploadPage, WebhookPage};
 use crate::http::openapi::{Operation, Schemas};
 
 use super::info::InfoAnswer;
+use super::link::LinkAnswer;
 use super::page::{LARGEST_PAGE, PAGE};
 use super::rooms::RoomsAnswer;
 use super::status::StatusAnswer;
@@ -17,7 +18,17 @@ pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
     let text = || json!({ "type": "string" });
     let state = schemas.of::<RecordingState>();
     let delivery = schemas.of::<DeliveryState>();
-    vec![
+    let poster = ["get", "head"].map(|method| {
+        Operation::new(
+            method,
+            "/v1/recordings/{id}/poster",
+            "A picture of a finished recording",
+        )
+        .returns(200, "A picture", "image/jpeg")
+        .returns(304, "It is known already", "")
+        .refuses(&[404, 500, 503])
+    });
+    let mut operations = vec![
         Operation::new("get", "/v1/info", "What pages must know first")
             .answers::<InfoAnswer>(schemas, 200, "Where rooms live, and who may call what"),
         Operation::new("get", "/v1/rooms", "Rooms of this server")
@@ -33,6 +44,16 @@ pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         Operation::new("get", "/v1/recordings/{id}", "A recording in any state")
             .answers::<OneRecording>(schemas, 200, "The recording")
             .refuses(&[404, 500]),
+        Operation::new("get", "/v1/recordings/{id}/preview", "How a live recording looks just now")
+            .returns(200, "A picture", "image/jpeg")
+            .refuses(&[404, 500]),
+        Operation::new("get", "/v1/recordings/{id}/link", "A link that plays without a key")
+            .answers::<LinkAnswer>(schemas, 200, "The link")
+            .refuses(&[404, 500, 503]),
+        Operation::new("get", "/v1/events", "All of this as it changes")
+            .description("Server-sent events without an end: status, rooms, recordings, uploads, disk, trouble.")
+            .returns(200, "Events", "text/event-stream")
+            .refuses(&[503]),
         paged(Operation::new("get", "/v1/uploads", "Recordings on their way into their stores"))
             .answers::<UploadPage>(schemas, 200, "The oldest first"),
         Operation::new("post", "/v1/uploads/{id}/retry", "Try an upload at once")
@@ -54,7 +75,9 @@ pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
         Operation::new("get", "/status/{id}", "A live session")
             .answers::<SessionView>(schemas, 200, "As it is now")
             .refuses(&[404, 500]),
-    ]
+    ];
+    operations.extend(poster);
+    operations
 }
 
 /// With the fields that choose a page of a list.

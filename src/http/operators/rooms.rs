@@ -40,12 +40,17 @@ struct RoomView {
 /// server are not listed.
 pub async fn rooms(services: web::Data<Services>) -> Result<HttpResponse, V1Refusal> {
     let live = services.recordings.live().await.map_err(unanswered)?;
+    Ok(HttpResponse::Ok().json(all_rooms(&services, &live).await))
+}
+
+/// The rooms, of which `live` are recorded.
+pub async fn all_rooms(services: &Services, live: &[LiveSession]) -> RoomsAnswer {
     let mut rooms = services.recordings.rooms().await;
     rooms.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(HttpResponse::Ok().json(RoomsAnswer {
-        rooms: rooms.iter().map(|status| room(status, &live)).collect(),
+    RoomsAnswer {
+        rooms: rooms.iter().map(|status| room(status, live)).collect(),
         process: services.recordings.rooms_process().await,
-    }))
+    }
 }
 
 fn room(status: &RoomStatus, live: &[LiveSession]) -> RoomView {

@@ -1,7 +1,7 @@
 use actix_web::{HttpResponse, web};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tapedeck_actors::Capacity;
+use tapedeck_actors::{Capacity, LiveSession};
 
 use crate::http::refusal::Refusal;
 use crate::http::services::Services;
@@ -23,11 +23,16 @@ pub struct StatusAnswer {
 pub async fn status(services: web::Data<Services>) -> Result<HttpResponse, Refusal> {
     let live = services.recordings.live().await.map_err(unanswered)?;
     let capacity = services.recordings.capacity().await.map_err(unanswered)?;
-    Ok(HttpResponse::Ok().json(StatusAnswer {
+    Ok(HttpResponse::Ok().json(status_of_all(capacity, &live)))
+}
+
+/// These sessions, and what there is for more.
+pub fn status_of_all(capacity: Capacity, live: &[LiveSession]) -> StatusAnswer {
+    StatusAnswer {
         version: env!("CARGO_PKG_VERSION"),
         capacity,
         sessions: live.iter().map(SessionView::from).collect(),
-    }))
+    }
 }
 
 /// `GET /status/:id`

@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error, StrDeserializer};
 use serde::{Deserialize, Serialize};
-use tapedeck_actors::{ListFilter, LiveSession, RecordingState};
+use tapedeck_actors::{ListFilter, LiveSession, Page, RecordingState};
 
 use crate::http::refusal::{Refusal, V1Refusal};
 use crate::http::services::Services;
@@ -49,10 +49,15 @@ pub async fn list(
         .list(filter, page.cursor, page.limit)
         .await
         .map_err(unanswered)?;
-    Ok(HttpResponse::Ok().json(RecordingsAnswer {
+    Ok(HttpResponse::Ok().json(page_of(page)))
+}
+
+/// A page of the list.
+pub fn page_of(page: Page) -> RecordingsAnswer {
+    RecordingsAnswer {
         recordings: page.recordings.iter().map(RecordingView::from).collect(),
         next_cursor: page.next_cursor,
-    }))
+    }
 }
 
 /// `GET /v1/recordings/:id`

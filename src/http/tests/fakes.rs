@@ -50,6 +50,8 @@ pub struct FakeRecorder {
     pub unavailable: Vec<String>,
     pub deleted: Mutex<Vec<String>>,
     pub unready: Option<String>,
+    /// How recordings look just now, by id.
+    pub previews: BTreeMap<String, Vec<u8>>,
     /// The room on the disk.
     pub space: DiskSpace,
     /// The sources of the stops so far.
@@ -339,6 +341,10 @@ impl Recordings for FakeRecorder {
                 processes: Vec::new(),
             })
             .collect())
+    }
+
+    async fn preview(&self, id: &str) -> std::io::Result<Option<Vec<u8>>> {
+        Ok(self.previews.get(id).cloned())
     }
 
     async fn delete(&self, name: &str) -> Result<(), DeleteError> {

@@ -84,6 +84,11 @@ const ROUTES: &[(&str, &str, Needs)] = &[
     ("GET", "/v1/rooms", ToWatch),
     ("GET", "/v1/recordings", ToWatch),
     ("GET", "/v1/recordings/{id}", ToWatch),
+    ("GET", "/v1/recordings/{id}/preview", ToWatch),
+    ("GET", "/v1/recordings/{id}/poster", ToWatch),
+    ("HEAD", "/v1/recordings/{id}/poster", ToWatch),
+    ("GET", "/v1/recordings/{id}/link", ToWatch),
+    ("GET", "/v1/events", ToWatch),
     ("GET", "/v1/uploads", ToWatch),
     ("POST", "/v1/uploads/{id}/retry", ToOperate),
     ("GET", "/v1/webhooks", ToWatch),
@@ -323,6 +328,8 @@ async fn everybody_gets_what_is_theirs() {
             ..Server::default()
         };
         let services = server.services();
+        // Streams end at once.
+        services.events.close();
         let link = services.links.link(RECORDING, 60).unwrap();
         let query = link.split_once('?').unwrap().1;
         for (method, path, needs) in ROUTES {

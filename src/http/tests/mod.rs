@@ -3,6 +3,7 @@
 mod access;
 mod agora;
 mod channels;
+mod events;
 mod fakes;
 mod limits;
 mod livekit;
@@ -11,6 +12,7 @@ mod metrics;
 mod openapi;
 mod operators;
 mod pages;
+mod pictures;
 mod recording;
 mod refusals;
 mod streaming;

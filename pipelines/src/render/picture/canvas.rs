@@ -2,7 +2,7 @@ use gstreamer as gst;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
-use super::PictureError;
+use super::{PictureError, some_luma};
 use crate::layout::Rect;
 use crate::render::labels::{I420Mut, I420Picture, Overlay};
 
@@ -40,6 +40,16 @@ impl Canvas {
     /// The canvas as a target of a converter.
     pub fn frame_mut(&mut self) -> &mut gst_video::VideoFrame<gst_video::video_frame::Writable> {
         &mut self.frame
+    }
+
+    /// The canvas as a source of a converter.
+    pub fn frame(&self) -> gst_video::VideoFrameRef<&gst::BufferRef> {
+        self.frame.as_video_frame_ref()
+    }
+
+    /// The brightness of some pixels all over the canvas.
+    pub fn luma(&self) -> Vec<u8> {
+        some_luma(&self.frame())
     }
 
     /// Copies the canvas into a buffer of the same layout.

@@ -66,6 +66,11 @@ impl Compositor {
         changed
     }
 
+    /// Whether somebody's picture is to be seen, and not only names or a notice.
+    pub fn shows_somebody(&self) -> bool {
+        self.notice.is_none() && self.views.iter().any(View::shows_picture)
+    }
+
     /// Hides the room behind a notice, or shows it again. Returns whether that changes anything.
     pub fn interrupt(&mut self, notice: Option<Notice>) -> bool {
         if self.notice == notice {

@@ -3,11 +3,13 @@
 mod canvas;
 mod compositor;
 mod fit;
+mod luma;
 mod track;
 mod view;
 
 pub use canvas::Canvas;
 pub use compositor::Compositor;
+pub use luma::{has_contrast, some_luma};
 pub use track::{Picture, VideoTrack};
 
 /// Why a picture could not be drawn.
@@ -19,7 +21,7 @@ pub struct PictureError {
 }
 
 impl PictureError {
-    fn new(action: &'static str, detail: impl std::fmt::Display) -> Self {
+    pub fn new(action: &'static str, detail: impl std::fmt::Display) -> Self {
         Self {
             action,
             detail: detail.to_string(),

@@ -50,6 +50,11 @@ impl View {
         self.fitted = self.place;
     }
 
+    /// Whether a track's picture is drawn.
+    pub fn shows_picture(&self) -> bool {
+        matches!(self.shown, Shown::Picture(..))
+    }
+
     /// Draws a track's picture unless it is there already. Returns whether the canvas changed.
     pub fn show(
         &mut self,

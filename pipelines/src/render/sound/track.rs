@@ -107,6 +107,11 @@ impl AudioTrack {
         self.left_out_from.take()
     }
 
+    /// The greatest sample mixed since this was asked, 1 at full scale.
+    pub fn take_peak(&mut self) -> f32 {
+        self.sound.take_peak()
+    }
+
     /// Whether all of it has been mixed.
     pub fn is_empty(&self) -> bool {
         self.queue.is_empty() && self.sound.is_empty()

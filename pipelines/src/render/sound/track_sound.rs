@@ -11,6 +11,8 @@ pub struct TrackSound {
     samples: VecDeque<Stereo>,
     /// Samples over which an abrupt end is faded.
     fade: usize,
+    /// The greatest sample mixed since somebody asked.
+    peak: f32,
 }
 
 impl TrackSound {
@@ -20,6 +22,7 @@ impl TrackSound {
             start: position,
             samples: VecDeque::new(),
             fade: quality.fade(),
+            peak: 0.0,
         }
     }
 
@@ -50,8 +53,14 @@ impl TrackSound {
         for (sum, sample) in mix.iter_mut().zip(self.samples.drain(..take)) {
             sum[0] += sample[0];
             sum[1] += sample[1];
+            self.peak = self.peak.max(sample[0].abs()).max(sample[1].abs());
         }
         self.start += mix.len() as i64;
+    }
+
+    /// The greatest sample mixed since this was asked, 1 at full scale.
+    pub fn take_peak(&mut self) -> f32 {
+        std::mem::take(&mut self.peak)
     }
 
     /// Number of the first sample that is not written yet.

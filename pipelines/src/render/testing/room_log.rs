@@ -313,5 +313,6 @@ pub fn job(folder: &Path) -> RenderJob {
         lag_ms: 1_500,
         log_is_final: true,
         gaps: GapStyle::default(),
+        poster: false,
     }
 }

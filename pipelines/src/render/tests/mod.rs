@@ -12,6 +12,7 @@ mod pauses;
 mod resumed;
 mod room;
 mod sound;
+mod stills;
 mod wav;
 
 use std::path::Path;
