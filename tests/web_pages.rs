@@ -203,7 +203,7 @@ async fn first_page_starts_stops_plays_and_deletes_with_a_key() {
     overview.click("Stop recording").await;
     overview.click("Play").await;
     let playing = "document.querySelector('video')?.currentTime > 0.5 && \
-        document.querySelector('video').src.startsWith('blob:')";
+        document.querySelector('video').src.includes('signature=')";
     overview.until(playing, SOON).await;
     // Looking at the server again does not disturb the player.
     tokio::time::sleep(Duration::from_secs(3)).await;

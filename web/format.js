@@ -31,6 +31,17 @@ export function duration(seconds) {
     : `${minutes}:${two(whole % 60)}`;
 }
 
+/** Milliseconds as seconds with one digit behind the point, or as minutes and hours. */
+export function seconds(milliseconds) {
+  if (milliseconds >= 60_000) return duration(milliseconds / 1_000);
+  return `${(milliseconds / 1_000).toFixed(1)} s`;
+}
+
+/** Unix milliseconds as a time of day of this place. */
+export function timeOfDay(milliseconds) {
+  return new Intl.DateTimeFormat(undefined, { timeStyle: "medium" }).format(milliseconds);
+}
+
 /** Unix milliseconds as a date and time of this place. */
 export function moment(milliseconds) {
   if (!milliseconds) return "";
@@ -41,6 +52,11 @@ export function moment(milliseconds) {
 /** A number of things: 1 try, 2 tries. */
 export function count(number, one, several) {
   return `${number} ${number === 1 ? one : several}`;
+}
+
+/** What the server says in lower case, as a sentence of the page. */
+export function sentence(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** One, two and three. */

@@ -1,6 +1,6 @@
 // Fetching and playing a recording.
 
-import { key, request } from "./api.js";
+import { get, key, request } from "./api.js";
 import { element, say } from "./elements.js";
 import { bytes } from "./format.js";
 
@@ -10,11 +10,16 @@ const LARGE = 200e6;
 /** The address of a recording's file. */
 export const address = (name) => `/recordings/${encodeURIComponent(name)}`;
 
-/** Whether the browser may fetch the file by itself: it cannot send a key. */
-async function isOpen(name) {
-  if (!key.get()) return true;
+/**
+ * Where the browser can fetch a file by itself, which sends no key: its own address, or a link that
+ * is signed for some hours. None where only a key opens it.
+ */
+async function source({ id, name }) {
+  if (!key.get()) return address(name);
+  const link = id ? await get(`/v1/recordings/${encodeURIComponent(id)}/link`).catch(() => null) : null;
+  if (link) return link.url;
   const answer = await fetch(address(name), { method: "HEAD" }).catch(() => null);
-  return Boolean(answer?.ok);
+  return answer?.ok ? address(name) : null;
 }
 
 /** Fetches a file whole, with the key. `tell` is told bytes so far. */
@@ -76,9 +81,9 @@ export function player(recording) {
     }
   };
   ask.addEventListener("click", fetchAll);
-  isOpen(recording.name).then((open) => {
+  source(recording).then((found) => {
     if (closing.signal.aborted) return;
-    if (open) play(address(recording.name));
+    if (found) play(found);
     else if (recording.size < LARGE) fetchAll();
     else {
       ask.hidden = false;
@@ -102,8 +107,9 @@ export function player(recording) {
 
 /** Saves a file as a download. `tell` is told words about its progress. */
 export async function save(recording, tell) {
-  const link = element("a", { href: address(recording.name), download: recording.name });
-  if (!(await isOpen(recording.name))) {
+  const found = await source(recording);
+  const link = element("a", { href: found ?? "", download: recording.name });
+  if (!found) {
     link.href = await fetched(recording, null, (length) => {
       tell(`Fetching: ${bytes(length)} of ${bytes(recording.size)}`);
     });

@@ -2,8 +2,10 @@
 
 import { request } from "./api.js";
 import { element, reconcile, say, show } from "./elements.js";
-import { bytes, duration, moment } from "./format.js";
+import { bytes, duration, moment, sentence } from "./format.js";
+import { still } from "./pictures.js";
 import { address, player, save } from "./player.js";
+import { showStory } from "./stories.js";
 
 /** States in which there is a file. */
 const FILES = ["complete", "limit_reached", "uploading"];
@@ -35,6 +37,7 @@ const REASONS = {
 /** A recording of `GET /recordings` or `GET /v1/recordings` in one shape: times ms, length s. */
 export function normal(recording) {
   const own = "state" in recording;
+  const names = (recording.files ?? []).map((file) => file.name ?? file);
   return {
     id: recording.id,
     name: recording.name,
@@ -47,7 +50,10 @@ export function normal(recording) {
     isSound: recording.name.endsWith(".wav") || Boolean(own && recording.output?.audioOnly),
     isDelivered: own ? Boolean(recording.completedAtMs) : true,
     reason: REASONS[recording.endReason] ?? "",
-    error: recording.error ?? recording.upload?.trouble ?? "",
+    // What delays an upload is told with the upload.
+    error: own && recording.state === "uploading" ? "" : (recording.error ?? recording.upload?.trouble ?? ""),
+    poster: names.find((name) => name.endsWith(".jpg")) ?? null,
+    past: own ? recording : null,
   };
 }
 
@@ -62,7 +68,7 @@ export function showRecordings(list, recordings, { confirm, refresh }) {
     list,
     recordings,
     // A file that comes makes another entry of it.
-    (recording) => `${recording.id} ${hasFile(recording)}`,
+    (recording) => `${recording.id || recording.name} ${hasFile(recording)}`,
     (recording) => entry(recording, { confirm, refresh }),
     (child, recording) => child.update(recording),
   );
@@ -70,27 +76,43 @@ export function showRecordings(list, recordings, { confirm, refresh }) {
 
 function entry(recording, actions) {
   const facts = element("p", { className: "quiet" });
-  const story = element("p", { className: "quiet" });
+  const why = element("p", { className: "quiet" });
+  const past = element("div", { className: "story" });
   const file = element("p", { className: "quiet file" }, recording.name);
   const about = element(
     "div",
     { className: "about" },
     element("div", { className: "head" }, element("h3", {}, recording.room), facts),
-    story,
+    why,
+    past,
     hasFile(recording) ? file : null,
   );
-  const child = element("li", { className: "card" }, about);
-  if (hasFile(recording)) child.append(...controls(recording, actions));
-  child.update = ({ state, startedAt, seconds, size, reason, error }) => {
+  const child = element("li", { className: "card", tabIndex: -1 }, poster(recording), about);
+  if (hasFile(recording)) child.append(...controls(recording, actions, child));
+  child.update = ({ state, startedAt, seconds, size, reason, error, past: told }) => {
     const words = [moment(startedAt), duration(seconds), bytes(size), STATES[state]];
     say(facts, words.filter(Boolean).join(" · "));
-    say(story, [reason, error].filter(Boolean).join(" "));
-    show(story, Boolean(story.textContent));
+    say(why, [reason, sentence(error)].filter(Boolean).join(" "));
+    why.classList.toggle("bad", state === "failed");
+    show(why, Boolean(why.textContent));
+    showStory(past, told);
   };
   return child;
 }
 
-function controls(recording, { confirm, refresh }) {
+/** The recording's picture, or what stands for it. */
+function poster({ isSound, poster: name }) {
+  const frame = element("div", { className: "poster" });
+  frame.dataset.kind = isSound ? "sound" : "picture";
+  if (name) {
+    const image = element("img", { alt: "" });
+    frame.append(image);
+    still(image, address(name), () => frame.classList.add("loaded"));
+  }
+  return frame;
+}
+
+function controls(recording, { confirm, refresh }, card) {
   const { name } = recording;
   const about = (text) => ({ type: "button", ariaLabel: `${text} ${name}` });
   const play = element("button", { ...about("Play"), className: "primary" }, "Play");
@@ -107,18 +129,21 @@ function controls(recording, { confirm, refresh }) {
     say(problem, text);
     show(problem, Boolean(text));
   };
+  const label = (text) => {
+    say(play, text);
+    play.setAttribute("aria-label", `${text} ${name}`);
+    play.setAttribute("aria-expanded", String(Boolean(open)));
+  };
   const close = () => {
     open?.close();
     open = null;
-    say(play, "Play");
-    play.setAttribute("aria-expanded", "false");
+    label("Play");
   };
   play.addEventListener("click", () => {
     if (open) return close();
     open = player(recording);
     stage.append(open.node);
-    say(play, "Close");
-    play.setAttribute("aria-expanded", "true");
+    label("Close");
   });
   link.addEventListener("click", async (event) => {
     event.preventDefault();
@@ -134,14 +159,18 @@ function controls(recording, { confirm, refresh }) {
     if (!(await confirm(recording))) return;
     complain("");
     remove.disabled = true;
+    const next = card.nextElementSibling ?? card.previousElementSibling;
     try {
       await request(address(name), { method: "DELETE" });
       close();
       await refresh();
+      // What is gone would take the focus with it.
+      if (!card.isConnected) (next ?? document.querySelector("h1")).focus();
     } catch (error) {
       complain(error.message);
+      remove.disabled = false;
+      remove.focus();
     }
-    remove.disabled = false;
   });
   return [element("div", { className: "actions" }, play, link, remove), progress, problem, stage];
 }

@@ -2,7 +2,10 @@
 
 import { post } from "./api.js";
 import { element, reconcile, say, show } from "./elements.js";
-import { duration, listing } from "./format.js";
+import { bytes, duration, listing } from "./format.js";
+import { moving } from "./pictures.js";
+import { showStory } from "./stories.js";
+import { TRACKS, warnings } from "./warnings.js";
 
 /** States of a recording that takes in media. */
 const LIVE = ["starting", "active", "paused", "interrupted"];
@@ -12,14 +15,6 @@ const PAUSABLE = ["active", "paused"];
 
 /** What a recording does that takes in nothing. */
 const STATES = { paused: "Paused", interrupted: "Interrupted" };
-
-/** What a track is called, by its source. */
-const TRACKS = {
-  camera: "camera",
-  microphone: "microphone",
-  screen_share: "screen",
-  screen_share_audio: "sound of the screen",
-};
 
 /** What rooms of elsewhere are tagged with, by where they live. */
 const ORIGINS = { livekit: "LiveKit", agora: "Agora" };
@@ -72,17 +67,25 @@ function card(first, refresh) {
   const title = element("h3", {}, room.name);
   const origin = element("span", { className: "tag" }, ORIGINS[room.source] ?? "");
   const live = element("p", { className: "live" });
+  const preview = livePicture(room.name);
+  const faults = element("ul", { className: "faults", ariaLabel: `Warnings: ${room.name}` });
   const people = element("ul", { className: "people" });
   const nobody = element("p", { className: "quiet" }, "Nobody is in it.");
+  const facts = element("p", { className: "quiet facts" });
+  const past = element("div", { className: "story" });
   const problem = element("p", { className: "notice bad", role: "alert", hidden: true });
   const button = element("button", { type: "button" });
   const pause = element("button", { type: "button" });
   const child = element(
     "li",
     { className: "card" },
+    preview.node,
     element("div", { className: "head" }, title, origin, live),
+    faults,
     people,
     nobody,
+    facts,
+    past,
     element("div", { className: "actions" }, button, pause),
     problem,
   );
@@ -96,13 +99,15 @@ function card(first, refresh) {
     ];
     for (const [one, text] of texts) {
       say(one, busy?.button === one ? busy.text : text);
-      one.disabled = Boolean(busy);
+      // One that is disabled would lose the focus.
+      one.setAttribute("aria-disabled", String(Boolean(busy)));
       one.setAttribute("aria-label", `${one.textContent}: ${room.name}`);
     }
     button.className = state ? "" : "primary";
-    show(pause, PAUSABLE.includes(state));
+    if (!busy) show(pause, PAUSABLE.includes(state));
   };
   const ask = async (asked, path, text) => {
+    if (busy) return;
     busy = { button: asked, text };
     show(problem, false);
     showButtons();
@@ -114,6 +119,7 @@ function card(first, refresh) {
     }
     await refresh();
     busy = null;
+    if (asked === pause && !PAUSABLE.includes(room.recording?.state)) button.focus();
     showButtons();
   };
   button.addEventListener("click", () =>
@@ -134,12 +140,20 @@ function card(first, refresh) {
   };
   child.update = (next) => {
     room = next;
+    const { recording } = room;
+    child.classList.toggle("recorded", Boolean(recording));
     show(origin, room.source in ORIGINS);
-    show(live, Boolean(room.recording));
-    began = Date.now() - (room.recording?.durationMs ?? 0);
+    show(live, Boolean(recording));
+    live.dataset.state = recording?.state ?? "";
+    began = Date.now() - (recording?.durationMs ?? 0);
     child.tick();
-    showPeople(people, room.participants);
+    preview.show(recording);
+    showFaults(faults, recording ? warnings(recording) : []);
+    showPeople(people, room.participants, levels(recording));
     show(nobody, room.participants.length === 0);
+    say(facts, recording ? factsText(recording) : "");
+    show(facts, Boolean(facts.textContent));
+    showStory(past, recording);
     showButtons();
   };
   return child;
@@ -150,20 +164,104 @@ function liveText(state, milliseconds) {
   return `${STATES[state] ?? "Recording"}, ${duration(milliseconds / 1_000)}`;
 }
 
-function showPeople(list, participants) {
+/** Whether a recording has a picture. */
+const hasPicture = ({ output }) => output?.format !== "wav" && !output?.audioOnly;
+
+/** What the file of a live recording looks like just now. */
+function livePicture(name) {
+  const image = element("img", { alt: `The recording of ${name} a moment ago`, hidden: true });
+  const text = element("figcaption", {}, "The picture comes in a moment");
+  const node = element("figure", { className: "preview", hidden: true }, image, text);
+  let shown = null;
+  let stop = null;
+  return {
+    node,
+    show(recording) {
+      const id = recording && hasPicture(recording) ? recording.id : null;
+      if (id === shown) return;
+      shown = id;
+      stop?.();
+      stop = null;
+      show(image, false);
+      show(text, true);
+      show(node, Boolean(id));
+      if (!id) return;
+      stop = moving(image, `/v1/recordings/${id}/preview`, (isThere) => {
+        show(image, isThere);
+        show(text, !isThere);
+      });
+    },
+  };
+}
+
+function showFaults(list, texts) {
+  const make = (text) => element("li", { className: "notice" }, text);
+  // The figures in a text change, its place does not.
+  const items = texts.map((text, index) => ({ text, index }));
+  reconcile(list, items, ({ index }) => String(index), ({ text }) => make(text), (child, { text }) => say(child, text));
+  show(list, texts.length > 0);
+}
+
+/** What a recording costs, and how it is. */
+function factsText({ capture, render, processes = [], output }) {
+  const cores = processes.reduce((sum, process) => sum + process.cpuCores, 0);
+  const memory = processes.reduce((sum, process) => sum + process.memoryBytes, 0);
+  const kind = output?.format === "wav" ? "WAV" : output?.audioOnly ? "sound only" : "";
+  return [
+    kind,
+    render ? `${bytes(render.bytes)} so far` : "",
+    processes.length > 0 ? `${cores.toFixed(2)} cores` : "",
+    processes.length > 0 ? bytes(memory) : "",
+    render?.lagMs > 0 ? `file ${(render.lagMs / 1_000).toFixed(1)} s behind` : "",
+    capture?.reconnects > 0 ? `reconnected ${capture.reconnects} ×` : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+/** How loud each track, and each participant without tracks, is, from 0 to 100. */
+function levels(recording) {
+  const found = new Map();
+  for (const track of recording?.render?.tracks ?? []) {
+    if (track.level != null) found.set(track.id, track.level);
+  }
+  for (const one of recording?.capture?.participants ?? []) {
+    const heard = (one.tracks ?? []).map((track) => found.get(track.id)).filter((it) => it != null);
+    const level = one.level ?? (heard.length > 0 ? Math.max(...heard) : null);
+    if (level != null) found.set(one.identity, level);
+  }
+  return found;
+}
+
+function showPeople(list, participants, known) {
   reconcile(
     list,
     participants,
     (one) => one.identity || one.id,
-    () => element("li", {}, element("b"), " ", element("span", { className: "quiet" })),
+    (one) => person(one),
     (child, one) => {
-      say(child.querySelector("b"), one.name || one.identity);
+      const name = one.name || one.identity;
+      say(child.querySelector("b"), name);
       say(child.querySelector("span"), listing((one.tracks ?? []).map(trackText)));
+      const meter = child.querySelector(".level");
+      const level = known.get(one.identity);
+      show(meter, level != null);
+      meter.setAttribute("aria-label", `Level of ${name}`);
+      meter.setAttribute("aria-valuenow", String(level ?? 0));
+      meter.firstElementChild.style.clipPath = `inset(0 ${100 - (level ?? 0)}% 0 0)`;
     },
   );
 }
 
+function person() {
+  const meter = element("div", { className: "level", role: "meter", hidden: true }, element("span"));
+  meter.setAttribute("aria-valuemin", "0");
+  meter.setAttribute("aria-valuemax", "100");
+  const words = element("p", {}, element("b"), " ", element("span", { className: "quiet" }));
+  return element("li", {}, words, meter);
+}
+
 function trackText({ source, kind, width, height, muted }) {
-  const size = width && height ? ` ${width} × ${height}` : "";
+  const size = width && height ? ` ${width}\u00a0×\u00a0${height}` : "";
   return `${TRACKS[source] ?? kind ?? "track"}${size}${muted ? " (muted)" : ""}`;
 }

@@ -2,7 +2,7 @@
 
 import { post } from "./api.js";
 import { element, reconcile, say, show } from "./elements.js";
-import { bytes, count, duration } from "./format.js";
+import { bytes, count, duration, sentence } from "./format.js";
 
 /** What an upload does. */
 const STATES = {
@@ -94,7 +94,7 @@ function entry(first, refresh) {
     say(facts, [STATES[state] ?? state, tries].filter(Boolean).join(" · "));
     bar.value = totalBytes > 0 ? sentBytes / totalBytes : 0;
     say(amount, `${bytes(sentBytes)} of ${bytes(totalBytes)}`);
-    say(trouble, lastError ?? "");
+    say(trouble, sentence(lastError ?? ""));
     trouble.classList.toggle("bad", state === "blocked");
     show(trouble, Boolean(lastError));
     show(actions, IDLE.includes(state));

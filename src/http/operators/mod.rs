@@ -33,5 +33,5 @@ pub use preview::preview;
 pub use rooms::{all_rooms, rooms};
 pub use status::{status, status_of, status_of_all};
 pub use uploads::{retry, uploads};
-pub use webhooks::{replay, replay_failed, webhooks};
 pub use v1::{get, list, page_of};
+pub use webhooks::{replay, replay_failed, webhooks};

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use rustix::io::fcntl_dupfd_cloexec;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -220,8 +221,73 @@ impl Tab<'_> {
         self.command("Page.reload", json!({})).await;
     }
 
-    /// Takes a picture of the whole page, PNG in base64, for looking at by hand.
-    pub async fn picture(&self) -> String {
+    /// Gives the page a window of this size and the colours of a light or dark desktop.
+    pub async fn look_like(&self, width: u32, height: u32, scheme: &str) {
+        let size = json!({
+            "width": width, "height": height, "deviceScaleFactor": 1,
+            // Else a scroll bar takes a part of it.
+            "mobile": width < 600,
+        });
+        self.command("Emulation.setDeviceMetricsOverride", size)
+            .await;
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let media = json!({ "features": [feature] });
+        self.command("Emulation.setEmulatedMedia", media).await;
+    }
+
+    /// Presses a key with nothing but its name, such as `Tab` or `Enter`.
+    pub async fn press(&self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            " " => (32, " "),
+            _ => panic!("no such key: {key}"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let text = if kind == "keyDown" { text } else { "" };
+            let event = json!({
+                "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text,
+            });
+            self.command("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Writes text where the focus is.
+    pub async fn write(&self, text: &str) {
+        self.command("Input.insertText", json!({ "text": text }))
+            .await;
+    }
+
+    /// Moves the focus by the Tab key to the element that is called `wanted`.
+    ///
+    /// # Panics
+    /// It is not reached.
+    pub async fn tab_to(&self, wanted: &str) {
+        let name = "(() => { const one = document.activeElement; \
+            return one.ariaLabel || one.labels?.[0]?.innerText.trim() || one.innerText?.trim() })()";
+        for _ in 0..60 {
+            self.press("Tab").await;
+            if self.evaluate(name).await == json!(wanted) {
+                return;
+            }
+        }
+        panic!("{wanted} cannot be reached by the Tab key");
+    }
+
+    /// Keeps a picture of the whole page for looking at by hand, if `TEST_PICTURES` names a folder.
+    pub async fn keep_picture(&self, name: &str) {
+        let Ok(folder) = std::env::var("TEST_PICTURES") else {
+            return;
+        };
+        let picture = self.picture().await;
+        let picture = base64::engine::general_purpose::STANDARD.decode(picture);
+        let path = std::path::Path::new(&folder).join(format!("{name}.png"));
+        std::fs::write(path, picture.expect("base64")).expect("the folder of pictures is there");
+    }
+
+    /// PNG in base64.
+    async fn picture(&self) -> String {
         let parameters = json!({ "format": "png", "captureBeyondViewport": true });
         let answer = self.command("Page.captureScreenshot", parameters).await;
         answer["data"].as_str().unwrap_or_default().to_owned()
