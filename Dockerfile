@@ -31,8 +31,9 @@ COPY config/tapedeck.toml /opt/tapedeck/config/tapedeck.toml
 
 USER tapedeck
 WORKDIR /opt/tapedeck
-# Listening on all addresses of the container needs a key, or TAPEDECK_AUTH_CLIENTS=open.
-ENV TAPEDECK_DATA_DIR=/data TAPEDECK_SERVER_HOST=0.0.0.0
+# Listening on all addresses of the container needs a key: without TAPEDECK_AUTH_OPERATOR_KEY one is
+# drawn at the first start. docker exec CONTAINER tapedeck key show
+ENV TAPEDECK_DATA_DIR=/data TAPEDECK_SERVER_HOST=0.0.0.0 TAPEDECK_AUTH_DRAW_OPERATOR_KEY=true
 VOLUME /data
 # REST interface and pages; media of WHIP publishers, who need the address of the host:
 # TAPEDECK_ROOMS_PUBLIC_ADDRESSES.

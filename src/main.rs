@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Recover(options) => cli::recover::run(&options),
         Command::Export(options) => cli::export::run(&options),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Key(options) => cli::key::run(&options),
         Command::Check(options) => cli::check::run(&options),
         Command::Inspect { recording, config } => cli::inspect::run(&recording, config.as_deref()),
     }

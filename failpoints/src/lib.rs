@@ -152,7 +152,13 @@ pub const NAMES: &[(&str, &str)] = &[
 pub fn reached(_name: &str) {}
 
 #[cfg(feature = "enabled")]
-pub use enabled::reached;
+pub use enabled::{mark_folder, reached};
+
+/// Where the file that tells of a death is to be made, for processes that may not write anywhere.
+#[cfg(not(feature = "enabled"))]
+pub fn mark_folder() -> Option<std::path::PathBuf> {
+    None
+}
 
 #[cfg(feature = "enabled")]
 mod enabled {
@@ -189,6 +195,12 @@ mod enabled {
         {
             std::process::abort();
         }
+    }
+
+    /// Where the file that tells of a death is to be made.
+    pub fn mark_folder() -> Option<PathBuf> {
+        let death = parse(&std::env::var(VARIABLE?).ok()?)?;
+        Some(death.mark.parent()?.to_owned())
     }
 
     fn parse(text: &str) -> Option<Death> {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod children;
 pub mod export;
 pub mod inspect;
+pub mod key;
 mod objects;
 mod place;
 pub mod recording;
@@ -23,6 +24,7 @@ use crate::doctor::DoctorOptions;
 
 use check::CheckOptions;
 use export::ExportOptions;
+use key::KeyOptions;
 use place::Place;
 use recording::RecordingOptions;
 use recover::RecoverOptions;
@@ -83,6 +85,8 @@ pub enum Command {
     Recover(RecoverOptions),
     /// Tell whether everything that recordings need is there: stores, LiveKit, GStreamer, disk, ports
     Doctor(DoctorOptions),
+    /// Print the operator key that the server keeps itself, or draw one
+    Key(KeyOptions),
     /// Verify every manifest, capture log and file
     Check(CheckOptions),
     /// Tell what a capture log holds

@@ -71,6 +71,9 @@ pub enum OnTerminate {
 pub struct Auth {
     /// Who may call the clients' paths.
     pub clients: ClientAccess,
+    /// Whether an operator key is drawn into the data folder when none is configured and others can
+    /// reach the server.
+    pub draw_operator_key: bool,
     /// Opens everything; several are separated by commas, empty for none. So are the others.
     pub operator_key: Secret,
     /// Opens the clients' paths when `clients` is `key`.
@@ -288,6 +291,8 @@ pub struct Recording {
     pub render_lag_ms: u64,
     /// What a file shows where nothing was captured.
     pub gaps: GapStyle,
+    /// Whether processes of recordings are kept from other files.
+    pub sandbox: bool,
 }
 
 /// What the picture looks like unless a request says otherwise.
@@ -411,6 +416,7 @@ impl Default for Auth {
     fn default() -> Self {
         Self {
             clients: ClientAccess::Unset,
+            draw_operator_key: false,
             operator_key: Secret::new(""),
             client_key: Secret::new(""),
             read_key: Secret::new(""),
@@ -540,6 +546,7 @@ impl Default for Recording {
             sync_interval_ms: 1_000,
             render_lag_ms: 1_500,
             gaps: GapStyle::default(),
+            sandbox: true,
         }
     }
 }

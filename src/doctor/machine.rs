@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use tapedeck_actors::upkeep::Upkeep;
+use tapedeck_pipelines::process::kernel_confines;
 use tapedeck_pipelines::render::missing_elements;
 
 use super::Finding;
@@ -112,6 +113,22 @@ pub fn ports(settings: &Settings) -> Finding {
         Ok(()) => Finding::ok(CHECK, format!("{port} is free")),
         Err(_) if is_its_own => Finding::ok(CHECK, format!("the running server listens on {port}")),
         Err(error) => Finding::warning(CHECK, error.to_string()),
+    }
+}
+
+/// Whether the processes of recordings can be kept from other files.
+pub fn sandbox(settings: &Settings) -> Finding {
+    const CHECK: &str = "sandbox";
+    match (settings.recording.sandbox, kernel_confines()) {
+        (false, _) => Finding::warning(
+            CHECK,
+            "it is off: what breaks a decoder reaches all files of this user; check recording.sandbox",
+        ),
+        (true, true) => Finding::ok(CHECK, "the kernel has Landlock"),
+        (true, false) => Finding::warning(
+            CHECK,
+            "the kernel has no Landlock, or it is switched off: what breaks a decoder reaches all files of this user; add landlock to the kernel's lsm= list",
+        ),
     }
 }
 

@@ -124,6 +124,7 @@ async fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = machine::data_folder(settings);
     findings.push(machine::ports(settings));
     findings.push(machine::elements(settings));
+    findings.push(machine::sandbox(settings));
     findings.extend(stores::look(settings, Path::new(&settings.data.dir)).await);
     findings.extend(livekit::look(settings).await);
     findings.extend(agora::look(settings));

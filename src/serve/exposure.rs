@@ -10,7 +10,7 @@ use crate::http::{Access, ClientPaths, Keys, OperatorPaths, Role};
 pub enum ExposureError {
     #[error(
         "{0} can be reached by others, and nothing says who may record: set auth.operator_key \
-         (TAPEDECK_AUTH_OPERATOR_KEY), or let everybody record with auth.clients = \"open\" \
+         (TAPEDECK_AUTH_OPERATOR_KEY) or draw a key with `tapedeck key new`, or let everybody record with auth.clients = \"open\" \
          (TAPEDECK_AUTH_CLIENTS=open), or listen on 127.0.0.1"
     )]
     Undecided(SocketAddr),
@@ -48,6 +48,11 @@ pub fn decide(auth: &Auth, addresses: &[SocketAddr]) -> Result<Access, ExposureE
         operators,
         keys,
     })
+}
+
+/// Whether any of these addresses can be reached by others.
+pub fn is_foreign(addresses: &[SocketAddr]) -> bool {
+    addresses.iter().any(|address| !address.ip().is_loopback())
 }
 
 /// Who may call, in words for the log.
@@ -88,6 +93,7 @@ mod tests {
             operator_key: Secret::new(operator_key),
             client_key: Secret::new(client_key),
             read_key: Secret::new("read-key"),
+            ..Auth::default()
         };
         match decide(&auth, &[address.parse().unwrap()]) {
             Ok(access) => format!(

@@ -1,5 +1,5 @@
-//! Secrets that are drawn once and kept in the data folder: for tokens of this server's rooms, and
-//! for links to recordings.
+//! Secrets that are drawn once and kept in the data folder: for tokens of this server's rooms, for
+//! links to recordings, and for its operator.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -12,6 +12,8 @@ use tapedeck_pipelines::job::Secret;
 pub const ROOMS: &str = "rooms.key";
 /// Of links to recordings.
 pub const LINKS: &str = "links.key";
+/// Of the operator, when none is configured.
+pub const OPERATOR: &str = "operator.key";
 /// Random bytes, written in hexadecimal.
 const DRAWN: usize = 32;
 /// What is longer is no key.
@@ -38,38 +40,52 @@ pub enum KeyFileError {
 /// # Errors
 /// See [`KeyFileError`].
 pub fn load_or_draw(data_dir: &Path, name: &str) -> Result<Secret, KeyFileError> {
-    let path = data_dir.join(name);
-    let failed = |action| {
-        let path = path.clone();
-        move |source| KeyFileError::Io {
-            path,
-            action,
-            source,
-        }
-    };
-    match fs::File::open(&path) {
-        Ok(file) => {
-            let mut text = String::new();
-            file.take(MOST_READ)
-                .read_to_string(&mut text)
-                .map_err(failed("read"))?;
-            match text.trim() {
-                short if short.len() < DRAWN => Err(KeyFileError::TooShort(path)),
-                key => Ok(Secret::new(key)),
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = draw();
-            write(data_dir, &path, &key).map_err(failed("written"))?;
-            Ok(Secret::new(key))
-        }
-        Err(error) => Err(failed("read")(error)),
+    match load(data_dir, name)? {
+        Some(key) => Ok(key),
+        None => draw(data_dir, name),
     }
 }
 
-fn draw() -> String {
+/// The key `name` in the data folder, if there is one.
+///
+/// # Errors
+/// It is damaged or cannot be read.
+pub fn load(data_dir: &Path, name: &str) -> Result<Option<Secret>, KeyFileError> {
+    let path = data_dir.join(name);
+    let failed = |source| KeyFileError::Io {
+        path: path.clone(),
+        action: "read",
+        source,
+    };
+    let file = match fs::File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = String::new();
+    file.take(MOST_READ)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    match text.trim() {
+        short if short.len() < DRAWN => Err(KeyFileError::TooShort(path)),
+        key => Ok(Some(Secret::new(key))),
+    }
+}
+
+/// Draws the key `name`, in place of one that is there.
+///
+/// # Errors
+/// It cannot be written.
+pub fn draw(data_dir: &Path, name: &str) -> Result<Secret, KeyFileError> {
+    let path = data_dir.join(name);
     let bytes: [u8; DRAWN] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let key: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    write(data_dir, &path, &key).map_err(|source| KeyFileError::Io {
+        path,
+        action: "written",
+        source,
+    })?;
+    Ok(Secret::new(key))
 }
 
 fn write(folder: &Path, path: &Path, key: &str) -> io::Result<()> {

@@ -3,14 +3,14 @@
 mod data_folder;
 mod ending;
 mod exposure;
-mod key_file;
+pub mod key_file;
 mod listeners;
 mod port_holder;
 mod readiness;
 mod signals;
 mod store;
 
-pub use data_folder::{recordings, try_to_write};
+pub use data_folder::{prepare as prepare_data, recordings, try_to_write};
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -24,11 +24,12 @@ use tapedeck_actors::{
     WebhookSettings,
 };
 use tapedeck_pipelines::job::{Canvas, CaptureLimits, OutputFormat, OutputSettings};
+use tapedeck_pipelines::process::leave_children_unconfined;
 use tapedeck_storage::{StoreError, Stores};
 
 use crate::agora::{AppChannels, AppCredentials};
 use crate::auto_record::{AutoRecord, PatternMistake};
-use crate::config::{self, Agora, Livekit, Settings, rooms};
+use crate::config::{self, Agora, Auth, Livekit, Settings, rooms};
 use crate::http::{self, ApiLog, Proxies, Services, SignedLinks, Throttle};
 use crate::livekit::{Credentials, LivekitRooms, RoomCredentials};
 use crate::webhooks::SignedPosts;
@@ -46,8 +47,9 @@ const MOST_CONNECTIONS: usize = 1_024;
 /// connections.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a connection without a request is kept.
-const KEPT_ALIVE: Duration = Duration::from_secs(15);
+/// How long a connection without a request is kept: longer than proxies keep theirs (nginx 60 s), which
+/// would otherwise send a request into one that is being closed.
+const KEPT_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long open answers may take when the server ends, s.
 const HTTP_SHUTDOWN_TIMEOUT_S: u64 = 3;
@@ -107,13 +109,21 @@ pub fn run(settings: Settings) -> Result<(), ServeError> {
     actix_rt::System::new().block_on(serve(settings))
 }
 
-async fn serve(settings: Settings) -> Result<(), ServeError> {
+async fn serve(mut settings: Settings) -> Result<(), ServeError> {
+    if !settings.recording.sandbox {
+        leave_children_unconfined();
+    }
     let addresses = listeners::resolve(&settings.server, settings.server.port)?;
-    let access = exposure::decide(&settings.auth, &addresses)?;
+    if !may_have_key(&settings) {
+        // Before anything is touched.
+        exposure::decide(&settings.auth, &addresses)?;
+    }
     let proxies = Proxies::parse(&settings.server.trusted_proxies)?;
     // Before anything else is touched: a port in use is most often this server, running already.
     let sockets = bind_all(&settings)?;
     let data_dir = data_folder::prepare(&settings.data)?;
+    take_kept_key(&mut settings.auth, &data_dir, &addresses)?;
+    let access = exposure::decide(&settings.auth, &addresses)?;
     let links_key = key_file::load_or_draw(&data_dir, key_file::LINKS)?;
     let OpenStores { stores, folder } = store::open(&settings, &data_dir)?;
 
@@ -208,6 +218,41 @@ async fn serve(settings: Settings) -> Result<(), ServeError> {
         _ = signals.next() => handle.stop(false).await,
     }
     served.await.unwrap_or(Ok(()))?;
+    Ok(())
+}
+
+/// Whether there is an operator key besides a configured one, or will be.
+fn may_have_key(settings: &Settings) -> bool {
+    let path = Path::new(&settings.data.dir).join(key_file::OPERATOR);
+    settings.auth.draw_operator_key || path.exists()
+}
+
+/// Takes over the operator key of the data folder if none is configured, and draws it if it is wanted.
+fn take_kept_key(
+    auth: &mut Auth,
+    data_dir: &Path,
+    addresses: &[SocketAddr],
+) -> Result<(), key_file::KeyFileError> {
+    if !auth.operator_key.is_empty() {
+        return Ok(());
+    }
+    let kept = key_file::load(data_dir, key_file::OPERATOR)?;
+    let is_drawn = kept.is_none() && auth.draw_operator_key && exposure::is_foreign(addresses);
+    if let Some(key) = match is_drawn {
+        true => Some(key_file::draw(data_dir, key_file::OPERATOR)?),
+        false => kept,
+    } {
+        log::info!(
+            "the operator key {} in {}: `tapedeck key show` prints it",
+            if is_drawn {
+                "was drawn and is"
+            } else {
+                "is the one"
+            },
+            data_dir.join(key_file::OPERATOR).display()
+        );
+        auth.operator_key = key;
+    }
     Ok(())
 }
 
@@ -472,6 +517,33 @@ mod tests {
         };
         let own = credentials(&livekit, data.path()).unwrap();
         assert_eq!(own.own.api_secret, livekit.api_secret);
+    }
+
+    #[test]
+    fn a_key_is_drawn_only_where_it_is_needed_and_wanted() {
+        let (local, foreign) = ("127.0.0.1:6080", "0.0.0.0:6080");
+        for (draws, configured, address, is_drawn) in [
+            (true, "", foreign, true),
+            (true, "", local, false),
+            (false, "", foreign, false),
+            (true, "configured", foreign, false),
+        ] {
+            let data = tempfile::tempdir().unwrap();
+            let auth = || Auth {
+                draw_operator_key: draws,
+                operator_key: Secret::new(configured),
+                ..Auth::default()
+            };
+            let addresses = [address.parse().unwrap()];
+            let mut first = auth();
+            take_kept_key(&mut first, data.path(), &addresses).unwrap();
+            assert_eq!(data.path().join("operator.key").exists(), is_drawn);
+            assert_eq!(first.operator_key.reveal().len() == 64, is_drawn);
+            // It counts from then on, wherever the server listens.
+            let mut second = auth();
+            take_kept_key(&mut second, data.path(), &[local.parse().unwrap()]).unwrap();
+            assert_eq!(second.operator_key, first.operator_key);
+        }
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Upkeep {
 
     /// What lies in the data folder itself.
     fn others(&self) -> io::Result<Vec<Orphan>> {
-        const OWN: [&str; 11] = [
+        const OWN: [&str; 12] = [
             "work",
             "webhooks",
             "run",
@@ -231,6 +231,7 @@ impl Upkeep {
             "lock",
             "rooms.key",
             "links.key",
+            "operator.key",
             ".ready",
         ];
         let mut found = Vec::new();

@@ -49,6 +49,8 @@ fn work_place(job: &BrowserJob) -> Place<'_> {
         folder: &job.settings.folder,
         id: "browser",
         room_name: "process",
+        // The browser has a sandbox of its own for what it loads.
+        reach: None,
     }
 }
 

@@ -14,9 +14,9 @@ use crate::control::{
     CaptureSnapshot, CaptureState, Command, CommandEnvelope, ControlServer, EndReason, Event,
     Failure, FailureKind, Role,
 };
-use crate::job::CaptureJob;
+use crate::job::{CaptureJob, Source};
 use crate::log::{LogError, LogEvent, MachineTime};
-use crate::process::{Journal, Place, start};
+use crate::process::{Journal, Place, Reach, start};
 use crate::sources::{Joined, RoomSource};
 
 use super::clock::RecordingClock;
@@ -46,6 +46,15 @@ fn work_place(job: &CaptureJob) -> Place<'_> {
         folder: &job.folder,
         id: &job.recording_id,
         room_name: &job.room_name,
+        reach: match job.source {
+            // It may have to start the browser, which keeps its own pages in a sandbox.
+            Source::Agora { .. } => None,
+            Source::Livekit { .. } | Source::Whip { .. } => Some(Reach {
+                written: vec![job.folder.clone()],
+                sockets: vec![job.socket.clone()],
+                network: true,
+            }),
+        },
     }
 }
 

@@ -6,10 +6,13 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::BOOT_ID_VARIABLE;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
+
+use super::{BOOT_ID_VARIABLE, SANDBOX_OFF, SANDBOX_VARIABLE};
 
 /// Variables that children inherit. Everything else stays here: the server's environment holds
 /// keys and secrets.
@@ -27,9 +30,18 @@ const INHERITED: &[&str] = &[
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "ORC_CODE",
+    SANDBOX_VARIABLE,
 ];
 /// Beginnings of the names of further variables that children inherit.
 const INHERITED_PREFIXES: &[&str] = &["LC_", "XDG_", "GST_", "FONTCONFIG_", "MALLOC_", "PANGO"];
+
+/// Whether children are told not to confine themselves.
+static UNCONFINED: AtomicBool = AtomicBool::new(false);
+
+/// From now on children of this process keep the whole file system.
+pub fn leave_children_unconfined() {
+    UNCONFINED.store(true, Ordering::Relaxed);
+}
 
 /// A child to be started.
 #[derive(Clone, Debug)]
@@ -83,9 +95,21 @@ impl Launch {
             // The child itself sends its output to a capped file in its folder.
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // SAFETY: setsid is async-signal-safe (signal-safety(7)) and allocates nothing.
+        if UNCONFINED.load(Ordering::Relaxed) {
+            command.env(SANDBOX_VARIABLE, SANDBOX_OFF);
+        }
+        // SAFETY: both are plain system calls, async-signal-safe (signal-safety(7)), and allocate
+        // nothing. What is closed belongs to the program that is left behind.
         unsafe {
-            command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?));
+            command.pre_exec(|| {
+                // What the server inherited itself is not marked. An older kernel lacks the call.
+                libc::close_range(
+                    3,
+                    libc::c_uint::MAX,
+                    libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
+                );
+                Ok(rustix::process::setsid().map(drop)?)
+            });
         }
         command
     }

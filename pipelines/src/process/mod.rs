@@ -2,6 +2,7 @@
 //! logging, priority and clocks.
 
 mod clock;
+mod confine;
 mod job_input;
 mod journal;
 mod launch;
@@ -13,6 +14,7 @@ mod random;
 mod start;
 
 pub use clock::*;
+pub use confine::*;
 pub use job_input::*;
 pub use journal::*;
 pub use launch::*;

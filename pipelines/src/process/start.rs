@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 
-use super::{init_logging, read_job, redirect_output};
+use super::{Reach, harden, init_logging, read_job, redirect_output};
 
 /// The most that a process says before its older output is dropped, bytes.
 const OUTPUT_CAP_BYTES: u64 = 4 << 20;
@@ -16,6 +16,8 @@ pub struct Place<'a> {
     /// The recording's id, or what stands for it.
     pub id: &'a str,
     pub room_name: &'a str,
+    /// What the process may reach; everything if it starts programs that need more.
+    pub reach: Option<Reach>,
 }
 
 /// The beginning of a process that speaks to the network: the job from standard input, output to
@@ -36,15 +38,21 @@ pub fn start<J: DeserializeOwned>(
         folder,
         id,
         room_name,
+        reach,
     } = place(&job);
     std::fs::create_dir_all(folder)
         .map_err(|error| refuse(format!("cannot create {}: {error}", folder.display())))?;
+    // Before anything comes from the network, and before there are other threads.
+    let told = harden(reach.as_ref());
     if let Err(error) = redirect_output(&folder.join(format!("{name}.log")), OUTPUT_CAP_BYTES) {
         // It goes on: media is worth more than a log.
         eprintln!("cannot write to the process log: {error}");
     }
     // Fails only when somebody else has begun logging, which serves as well.
     let _ = init_logging(id, room_name);
+    for (level, text) in told {
+        log::log!(level, "{text}");
+    }
     // Fails only when one is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()

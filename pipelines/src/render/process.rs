@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +9,9 @@ use tokio::sync::oneshot;
 use super::{RenderControl, RenderError, render, tell_failure};
 use crate::control::{Command, CommandEnvelope, ControlServer, Event, OutputFile, Role, Warning};
 use crate::job::RenderJob;
-use crate::process::{Journal, init_logging, lower_priority, read_job, redirect_output};
+use crate::process::{
+    Journal, Reach, harden, init_logging, lower_priority, read_job, redirect_output,
+};
 
 /// The render gives way to capture and server.
 const NICENESS: i32 = 5;
@@ -32,10 +35,14 @@ pub fn run_job() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    let told = harden(Some(&reach(&job)));
     if let Err(error) = redirect_output(&job.folder.join("render.log"), LOG_CAP) {
         eprintln!("cannot write render.log: {error}");
     }
     let _ = init_logging(&job.recording_id, &job.room_name);
+    for (level, text) in told {
+        log::log!(level, "{text}");
+    }
     if let Err(error) = lower_priority(NICENESS) {
         log::warn!("cannot lower the priority: {error}");
     }
@@ -46,6 +53,16 @@ pub fn run_job() -> ExitCode {
             log::error!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What decoders of media from strangers may reach.
+fn reach(job: &RenderJob) -> Reach {
+    let made = job.output.parent().map(Path::to_owned);
+    Reach {
+        written: made.into_iter().chain([job.folder.clone()]).collect(),
+        sockets: job.socket.iter().cloned().collect(),
+        network: false,
     }
 }
 

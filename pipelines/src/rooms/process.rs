@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::control::{CommandEnvelope, ControlServer, ProcessRole};
 use crate::job::RoomsJob;
-use crate::process::{Place, start};
+use crate::process::{Place, Reach, start};
 
 use super::host::Host;
 use super::media::{MediaNotice, MediaServer};
@@ -43,6 +43,11 @@ fn work_place(job: &RoomsJob) -> Place<'_> {
         folder: &job.folder,
         id: "rooms",
         room_name: "process",
+        reach: Some(Reach {
+            written: vec![job.folder.clone()],
+            sockets: vec![job.socket.clone(), job.media_socket.clone()],
+            network: true,
+        }),
     }
 }
 

@@ -119,6 +119,9 @@ impl Browser {
     }
 }
 
+/// What Chromium's console says when a page does what its server forbids.
+const POLICIES: [&str; 2] = ["Content Security Policy", "Permissions policy violation"];
+
 impl Drop for Browser {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -133,6 +136,15 @@ impl Drop for Browser {
             std::thread::sleep(Duration::from_millis(20));
         }
         crate::children::kill_all_naming(&self.folder.path().display().to_string());
+        let violations: Vec<String> = (self.log().into_iter())
+            .filter(|line| POLICIES.iter().any(|policy| line.contains(policy)))
+            .collect();
+        if !std::thread::panicking() {
+            assert!(
+                violations.is_empty(),
+                "pages break our own policy: {violations:#?}"
+            );
+        }
     }
 }
 
