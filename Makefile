@@ -41,6 +41,7 @@ soak:
 	$(CARGO) test --workspace --locked --test capture_process --test livekit_gone --test agora_source --test webhooks -- --ignored --test-threads=1
 	$(CARGO) test --workspace --locked --test s3 --test interface --test control_load -- --ignored --test-threads=1 --nocapture
 	TAPEDECK_FUZZ_SECONDS=120 $(CARGO) test --workspace --locked --test log_fuzz -- --nocapture
+	PROPTEST_CASES=20000 $(CARGO) test --workspace --locked --lib --bins --test message_fuzz -- sdp stun fuzz bytes_of_anybody
 
 # CRASH_SEED=… repeats a run.
 N ?= 200

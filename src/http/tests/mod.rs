@@ -5,6 +5,7 @@ mod agora;
 mod channels;
 mod events;
 mod fakes;
+mod fuzz;
 mod limits;
 mod livekit;
 mod matrix;
