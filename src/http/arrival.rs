@@ -13,13 +13,13 @@ use actix_web::{Error, HttpMessage as _, web};
 use super::visitor::Proxies;
 
 /// What every answer has that does not say otherwise itself. Nothing is a page, so nothing may run
-/// or load anything: a browser that is led to a recording plays it and no more. A recording may be
-/// part of pages of other origins (`Cross-Origin-Resource-Policy` is not set), as those of OpenVidu's
-/// applications are.
+/// or load anything: a browser that is led to a recording plays it and no more, for which its player
+/// must be of the recording's own origin. A recording may be part of pages of other origins
+/// (`Cross-Origin-Resource-Policy` is not set), as those of OpenVidu's applications are.
 const HEADERS: [(HeaderName, &str); 7] = [
     (
         CONTENT_SECURITY_POLICY,
-        "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+        "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox allow-same-origin",
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
