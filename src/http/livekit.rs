@@ -3,16 +3,17 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::http::header::AUTHORIZATION;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+
 use super::body;
 use super::openapi::{Operation, Schemas};
 use super::refusal::{Refusal, sentence};
 use super::services::Services;
 use crate::auto_record;
 use crate::webhooks::verify;
-use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
-use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 
 /// The body of a webhook that LiveKit signed.
 pub struct SignedBody(web::BytesMut);

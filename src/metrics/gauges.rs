@@ -99,7 +99,7 @@ impl Gauges {
         );
         registry.register(
             "recordings_max",
-            "How many there may be",
+            "How many there may be, 0 for as many as the machine can take",
             gauges.max_recordings.clone(),
         );
         registry.register_with_unit(

@@ -69,12 +69,11 @@ fn family_of(name: &str, metrics: &Metrics) -> Option<String> {
         ("histogram", "_sum"),
         ("histogram", "_count"),
     ];
-    let matching = endings.iter().find_map(|(kind, ending)| {
+    endings.iter().find_map(|(kind, ending)| {
         let family = name.strip_suffix(ending)?;
         let (found, _) = metrics.get(family)?;
         (found == kind).then(|| family.to_owned())
-    });
-    matching
+    })
 }
 
 fn file(path: &str) -> String {
