@@ -12,7 +12,10 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --bin tapedeck
+# What was compiled before is kept from one version to the next.
+RUN --mount=type=cache,target=/build/target --mount=type=cache,target=/usr/local/cargo/registry \
+    cargo build --release --locked --bin tapedeck \
+    && cp target/release/tapedeck /tapedeck
 
 FROM debian:bookworm-slim AS runtime
 RUN apt-get update \
@@ -25,7 +28,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin tapedeck \
     && install -d -o tapedeck -g tapedeck -m 0700 /data
-COPY --from=build /build/target/release/tapedeck /usr/local/bin/tapedeck
+COPY --from=build /tapedeck /usr/local/bin/tapedeck
 COPY LICENSE README.md /usr/share/doc/tapedeck/
 COPY config/tapedeck.toml /opt/tapedeck/config/tapedeck.toml
 
