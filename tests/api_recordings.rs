@@ -311,7 +311,7 @@ async fn starts_beyond_the_capacity_are_refused() {
     let livekit = Livekit::start().await;
     livekit.create_room("alpha").await;
     livekit.create_room("beta").await;
-    let tapedeck = Tapedeck::start_with(
+    let mut tapedeck = Tapedeck::start_with(
         &livekit.ws_url(),
         &[("TAPEDECK_RECORDING_MAX_RECORDINGS", "1")],
     )
@@ -331,4 +331,29 @@ async fn starts_beyond_the_capacity_are_refused() {
     assert_eq!(reply.status, 200, "{}", reply.body);
     let sessions: Value = tapedeck.get("/status").await.body;
     assert!(!sessions.to_string().contains("alpha"), "{sessions}");
+
+    // Without that ceiling what recordings cost decides; those that run go on.
+    tapedeck.set("TAPEDECK_RECORDING_MAX_RECORDINGS", "0");
+    tapedeck.set("TAPEDECK_RECORDING_MAX_CPU_PERCENT", "1");
+    tapedeck.kill();
+    tapedeck.run().await;
+    let full = tapedeck
+        .post("/recordings/start", json!({ "roomName": "alpha" }))
+        .await;
+    assert_eq!(full.status, 503, "{}", full.body);
+    for told in ["CPU:", "cores are needed", "are free", "max_cpu_percent"] {
+        assert!(full.error_message().contains(told), "{}", full.body);
+    }
+    let capacity = tapedeck.get("/status").await.body["capacity"].clone();
+    assert_eq!(
+        (&capacity["used"], &capacity["max"]),
+        (&json!(1), &json!(0))
+    );
+    assert!(
+        capacity["shortOf"]
+            .as_str()
+            .is_some_and(|it| it.contains("CPU")),
+        "{capacity}"
+    );
+    tapedeck.stop_recording("beta").await;
 }

@@ -17,8 +17,21 @@ const UNLIMITED: [(&str, &str); 3] = [
 ];
 
 /// What is not there is refused with 503: Agora, and a room's process that cannot be asked.
-const RULES: &str =
-    "[checks]\nnot_a_server_error.expected-statuses = [\"2xx\", \"3xx\", \"4xx\", 503]\n";
+const RULES: &str = r#"
+hooks = "hooks.py"
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 503]
+"#;
+
+/// Bodies of these types are made as texts are.
+const HOOKS: &str = r#"
+import schemathesis
+
+schemathesis.serializer.alias(
+    ["application/sdp", "application/trickle-ice-sdpfrag", "application/webhook+json"],
+    "text/plain",
+)
+"#;
 
 fn schemathesis() -> PathBuf {
     let program = harness::cache_dir().join("schemathesis/bin/schemathesis");
@@ -34,6 +47,7 @@ async fn examine(tapedeck: &Tapedeck, key: Option<&str>, examples: u32) {
     let folder = tempfile::tempdir().expect("a folder");
     let rules = folder.path().join("schemathesis.toml");
     std::fs::write(&rules, RULES).expect("written");
+    std::fs::write(folder.path().join("hooks.py"), HOOKS).expect("written");
     let mut command = Command::new(schemathesis());
     command
         .arg("--config-file")
@@ -43,10 +57,9 @@ async fn examine(tapedeck: &Tapedeck, key: Option<&str>, examples: u32) {
         .args(["--exclude-path", "/v1/events"])
         .args(["--phases", "examples,coverage,fuzzing", "--workers", "2"])
         .args(["--max-examples", &examples.to_string(), "--seed", "1"])
-        .args(["--checks", "not_a_server_error,status_code_conformance"])
         .args([
             "--checks",
-            "content_type_conformance,response_schema_conformance",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         ])
         .args([
             "--suppress-health-check",

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::Recorder;
 use crate::capacity::Machine;
-use crate::{Capacity, Manifest};
+use crate::{Capacity, LiveSession, Manifest};
 
 /// Between two looks at what recordings take.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -31,8 +31,8 @@ impl Recorder {
 
     /// Measures what recordings take, for as long as the recorder lives.
     pub(super) async fn watch_capacity(&self) {
-        // The first start is to know the machine.
-        self.look_at_capacity().await;
+        // The first start is to know the machine; sessions are asked later, they have just begun.
+        self.take_in(&[]).await;
         let watched = Arc::downgrade(&self.inner);
         actix::spawn(async move {
             loop {
@@ -40,21 +40,21 @@ impl Recorder {
                 let Some(inner) = watched.upgrade() else {
                     return;
                 };
-                Self { inner }.look_at_capacity().await;
+                let recorder = Self { inner };
+                match recorder.live().await {
+                    Ok(sessions) => recorder.take_in(&sessions).await,
+                    Err(error) => log::warn!("recordings cannot be measured: {error}"),
+                }
             }
         });
     }
 
-    async fn look_at_capacity(&self) {
-        let machine = tokio::task::spawn_blocking(Machine::look).await;
+    async fn take_in(&self, sessions: &[LiveSession]) {
         // A room on the disk that is not known is told by whoever watches it.
         let disk = self.space().await.ok();
-        match (machine, self.live().await) {
-            (Ok(machine), Ok(sessions)) => {
-                self.inner.services.meter.look(machine, disk, &sessions);
-            }
-            (Err(error), _) => log::warn!("the machine cannot be looked at: {error}"),
-            (_, Err(error)) => log::warn!("recordings cannot be measured: {error}"),
+        match tokio::task::spawn_blocking(Machine::look).await {
+            Ok(machine) => self.inner.services.meter.look(machine, disk, sessions),
+            Err(error) => log::warn!("the machine cannot be looked at: {error}"),
         }
     }
 }
