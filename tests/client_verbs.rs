@@ -48,7 +48,7 @@ async fn a_recording_is_made_watched_and_deleted_from_a_terminal() {
 
     assert_eq!(said(&tapedeck, &["list"]).await.trim(), "no recordings");
     let no_room = refused(&tapedeck, &["start", "nowhere"], 1).await;
-    assert!(no_room.contains("no room named nowhere"), "{no_room}");
+    assert!(no_room.contains("room named nowhere"), "{no_room}");
 
     let mut watch = Command::from(tapedeck.command(&["recording", "watch"]))
         .stdout(Stdio::piped())
