@@ -1,6 +1,6 @@
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use serde_json::Value;
 use tapedeck_pipelines::job::Secret;
 
 use crate::config::{self, ConfigError};
+use crate::http::separate;
+use crate::serve::key_file::{self, KeyFileError};
 
 use super::ServerOptions;
 
@@ -23,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum ClientError {
     #[error(transparent)]
     Configuration(#[from] ConfigError),
+    #[error(transparent)]
+    KeptKey(#[from] KeyFileError),
     #[error("the key in {} cannot be read: {source}", path.display())]
     KeyFile { path: PathBuf, source: io::Error },
     #[error("{0} is no address of a server: write it as http://HOST:PORT")]
@@ -75,11 +79,17 @@ impl Client {
                 })?;
                 Secret::new(text.trim())
             }
-            // Of several keys each opens everything.
-            None => {
-                let keys = settings.auth.operator_key.reveal();
-                Secret::new(keys.split(',').next().unwrap_or_default().trim())
-            }
+            None => match separate(settings.auth.operator_key.reveal()).next() {
+                // Of several keys each opens everything.
+                Some(key) => Secret::new(key),
+                // What the server of this data folder keeps is no other server's business.
+                None if options.server.is_none() => {
+                    let folder = Path::new(&settings.data.dir);
+                    let kept = key_file::load(folder, key_file::OPERATOR)?;
+                    kept.unwrap_or_else(|| Secret::new(""))
+                }
+                None => Secret::new(""),
+            },
         };
         let parsed = Url::parse(&base).ok();
         let parsed = parsed.filter(|url| ["http", "https"].contains(&url.scheme()));

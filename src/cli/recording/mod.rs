@@ -36,7 +36,7 @@ struct ServerOptions {
     /// Where the server answers [default: by the configuration]
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
-    /// A file that holds the key [default: TAPEDECK_AUTH_OPERATOR_KEY, or auth.operator_key]
+    /// A file that holds the key [default: TAPEDECK_AUTH_OPERATOR_KEY, auth.operator_key, or the one of the data folder]
     #[arg(long, global = true, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// The configuration file [default: $TAPEDECK_CONFIG, tapedeck.toml or config/tapedeck.toml]
