@@ -8,8 +8,10 @@ use tapedeck_pipelines::control::{CommandEnvelope, Event};
 use tapedeck_pipelines::job::{BrowserJob, CaptureJob, RenderJob, RoomsJob};
 use tapedeck_pipelines::process::read_job_from;
 
-/// Kinds of message, each with lines of that kind.
-const KINDS: [(fn(&[u8]), &str); 6] = [
+/// How a message of a kind is read, and lines of that kind.
+type Kind = (fn(&[u8]), &'static str);
+
+const KINDS: [Kind; 6] = [
     (
         message::<CommandEnvelope>,
         include_str!("golden/commands-v1.jsonl"),

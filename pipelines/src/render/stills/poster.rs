@@ -25,7 +25,7 @@ pub fn rank(canvas: &Canvas, time_ns: u64, shows_somebody: bool, known: Rank) ->
     let rank = match time_ns {
         ..FIRST_NS => Rank::None,
         _ if !shows_somebody => Rank::Any,
-        ..SETTLED => Rank::Somebody,
+        FIRST_NS..SETTLED => Rank::Somebody,
         _ => Rank::Best,
     };
     match rank > known && rank > Rank::Any && !has_contrast(&canvas.luma()) {
