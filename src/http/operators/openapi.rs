@@ -25,8 +25,9 @@ pub fn operations(schemas: &mut Schemas) -> Vec<Operation> {
             "A picture of a finished recording",
         )
         .returns(200, "A picture", "image/jpeg")
+        .returns(206, "A part of it", "image/jpeg")
         .returns(304, "It is known already", "")
-        .refuses(&[404, 500, 503])
+        .refuses(&[404, 416, 500, 503])
     });
     let mut operations = vec![
         Operation::new("get", "/v1/info", "What pages must know first")
