@@ -42,6 +42,7 @@ fn render(log: &Path, folder: PathBuf) -> PathBuf {
             encoder: VideoEncoder::X264,
             x264_preset: "superfast".into(),
             key_frame_interval_ms: 4_000,
+            thumbnail_interval_s: None,
         },
         lag_ms: 1_500,
         log_is_final: true,

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             },
             x264_preset: "superfast".into(),
             key_frame_interval_ms: 4_000,
+            thumbnail_interval_s: None,
         },
         lag_ms: 1_500,
         log_is_final: true,

@@ -268,7 +268,8 @@ pub struct RenderJob {
     /// What the file shows where nothing was captured.
     #[serde(default)]
     pub gaps: GapStyle,
-    /// Whether a picture for lists is made as a further file, `output` with the extension `jpg`.
+    /// Whether a picture for lists is made as a further file, `output` with the extension `jpg`, and
+    /// thumbnails if the settings ask for them.
     #[serde(default)]
     pub poster: bool,
 }
@@ -309,6 +310,9 @@ pub struct OutputSettings {
     pub x264_preset: String,
     /// The longest time between two key frames, ms.
     pub key_frame_interval_ms: u32,
+    /// File time from one thumbnail to the next, s; none without thumbnails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thumbnail_interval_s: Option<u32>,
 }
 
 impl OutputSettings {

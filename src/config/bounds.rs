@@ -50,7 +50,7 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
         limits,
         ..
     } = settings;
-    let ranges: [(&str, u64, RangeInclusive<u64>); 39] = [
+    let ranges: [(&str, u64, RangeInclusive<u64>); 40] = [
         // 0 would let Agora choose one.
         ("agora.uid", settings.agora.uid.into(), 1..=u32::MAX.into()),
         (
@@ -204,6 +204,11 @@ pub fn check(settings: &Settings, origins: &Origins) -> Vec<String> {
             "video.key_frame_interval_ms",
             video.key_frame_interval_ms.into(),
             250..=60_000,
+        ),
+        (
+            "video.thumbnail_interval_s",
+            video.thumbnail_interval_s.into(),
+            0..=3_600,
         ),
     ];
     for (key, value, range) in ranges {

@@ -310,6 +310,8 @@ pub struct Video {
     pub x264_preset: String,
     /// The longest time between two key frames, ms.
     pub key_frame_interval_ms: u32,
+    /// A picture of its own after each so many seconds; 0 for none.
+    pub thumbnail_interval_s: u32,
 }
 
 /// What the sound is like.
@@ -561,6 +563,7 @@ impl Default for Video {
             encoder: VideoEncoder::X264,
             x264_preset: "superfast".into(),
             key_frame_interval_ms: 4_000,
+            thumbnail_interval_s: 0,
         }
     }
 }

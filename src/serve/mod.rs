@@ -416,7 +416,13 @@ pub fn output_settings(settings: &Settings) -> OutputSettings {
         encoder: video.encoder,
         x264_preset: video.x264_preset.clone(),
         key_frame_interval_ms: video.key_frame_interval_ms,
+        thumbnail_interval_s: thumbnails(video.thumbnail_interval_s),
     }
+}
+
+/// 0 stands for none in the configuration.
+pub fn thumbnails(interval_s: u32) -> Option<u32> {
+    (interval_s > 0).then_some(interval_s)
 }
 
 /// What the recorder is told. `addresses` are those on which the server listens.

@@ -87,6 +87,7 @@ pub fn output() -> OutputSettings {
         encoder: VideoEncoder::X264,
         x264_preset: "veryfast".into(),
         key_frame_interval_ms: 2_000,
+        thumbnail_interval_s: None,
     }
 }
 

@@ -154,7 +154,7 @@ fn render_mp4(
         session::make(job, control, &fragmented)?;
     }
     if job.poster && !job.settings.audio_only {
-        deliver_poster(job, control, folder);
+        deliver_pictures(job, control, folder);
     }
     let summary = mp4::finalise(&fragmented, &job.output)?;
     tapedeck_failpoints::reached("finalise.done");
@@ -174,14 +174,12 @@ fn render_mp4(
     })
 }
 
-/// A recording is finished without its poster, too.
-fn deliver_poster(job: &RenderJob, control: &RenderControl, folder: &Path) {
+/// A recording is finished without its pictures, too.
+fn deliver_pictures(job: &RenderJob, control: &RenderControl, folder: &Path) {
     match stills::deliver(folder, &job.output) {
-        Ok(poster) => control.update(false, |snapshot| {
-            snapshot.further_outputs = poster.into_iter().collect();
-        }),
+        Ok(pictures) => control.update(false, |snapshot| snapshot.further_outputs = pictures),
         Err(error) => {
-            let message = format!("the poster cannot be written: {error}");
+            let message = format!("the recording's pictures cannot be written: {error}");
             control.warn("still_missing", "poster", message);
         }
     }

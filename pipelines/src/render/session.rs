@@ -116,7 +116,12 @@ impl<'a> Session<'a> {
             },
         };
         let encoder = Encoder::new(&job.settings, Some(compositor.canvas()), target)?;
-        let stills = Stills::new(&job.folder, folder, seam.is_some());
+        let stills = Stills::new(
+            &job.folder,
+            folder,
+            job.settings.thumbnail_interval_s,
+            seam.is_some(),
+        );
         Ok(Some(Self {
             job,
             control,

@@ -128,6 +128,9 @@ struct StartOptions {
     /// Seconds after which it ends by itself
     #[arg(long, value_name = "SECONDS")]
     max_duration: Option<u64>,
+    /// Seconds from one thumbnail to the next; 0 for none
+    #[arg(long, value_name = "SECONDS")]
+    thumbnail_interval: Option<u32>,
     /// JSON that is given back with the recording
     #[arg(long, value_name = "JSON", value_parser = json)]
     metadata: Option<Value>,
@@ -186,6 +189,7 @@ impl StartOptions {
             framerate: self.framerate,
             video_bitrate: self.video_bitrate,
             max_duration: self.max_duration,
+            thumbnail_interval: self.thumbnail_interval,
             metadata: self.metadata.clone(),
         }
     }

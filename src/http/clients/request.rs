@@ -40,6 +40,9 @@ pub struct StartBody {
     /// Seconds after which it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_duration: Option<u64>,
+    /// Seconds from one thumbnail to the next, 3600 at most; 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail_interval: Option<u32>,
     /// Anything, at most 2048 bytes of JSON; it is given back with the recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,

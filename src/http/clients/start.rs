@@ -17,6 +17,8 @@ use super::view::StartedRecording;
 
 /// The most that a client may leave with a recording, bytes of JSON.
 const MOST_METADATA: usize = 2_048;
+/// As for the configuration's `video.thumbnail_interval_s`.
+const LONGEST_THUMBNAIL_INTERVAL_S: u32 = 3_600;
 /// The longest idempotency key, bytes.
 const LONGEST_IDEMPOTENCY_KEY: usize = 255;
 
@@ -84,6 +86,8 @@ pub(super) fn start_request(
             encoder: video.encoder,
             x264_preset: video.x264_preset.clone(),
             key_frame_interval_ms: video.key_frame_interval_ms,
+            thumbnail_interval_s: thumbnail_interval_s(body, video.thumbnail_interval_s)?
+                .filter(|_| format == OutputFormat::Mp4 && !audio_only),
         },
         max_duration_ms: max_duration_ms(body, limits.max_duration_s)?,
         metadata: metadata(body)?,
@@ -141,6 +145,18 @@ fn bounded(
         .check(value)
         .map_err(|reason| Refusal::invalid(format!("{field} {reason}")))?;
     u32::try_from(value).map_err(|_| Refusal::invalid(format!("{field} {bounds}")))
+}
+
+/// `thumbnailInterval`; 0 for none.
+fn thumbnail_interval_s(body: &Map<String, Value>, usual: u32) -> Result<Option<u32>, Refusal> {
+    let expected = format!("must be from 0 to {LONGEST_THUMBNAIL_INTERVAL_S} seconds");
+    let seconds = fields::whole_number(body, "thumbnailInterval", &expected)?;
+    let seconds = match seconds.map(u32::try_from) {
+        None => usual,
+        Some(Ok(seconds)) if seconds <= LONGEST_THUMBNAIL_INTERVAL_S => seconds,
+        Some(_) => return Err(Refusal::invalid(format!("thumbnailInterval {expected}"))),
+    };
+    Ok((seconds > 0).then_some(seconds))
 }
 
 fn max_duration_ms(body: &Map<String, Value>, most: u64) -> Result<Option<u64>, Refusal> {

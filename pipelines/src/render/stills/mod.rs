@@ -3,6 +3,7 @@
 
 mod jpeg;
 mod poster;
+mod thumbnails;
 
 use std::fs;
 use std::io;
@@ -18,6 +19,7 @@ use crate::control::OutputFile;
 use crate::job::PREVIEW_FILE;
 use jpeg::JpegEncoder;
 use poster::{Rank, rank};
+use thumbnails::Thumbnails;
 
 /// File name of the picture for lists in a render's folder.
 const POSTER: &str = "poster.jpg";
@@ -40,13 +42,14 @@ pub struct Stills {
     preview: Option<JpegEncoder>,
     previewed: Option<Instant>,
     rank: Rank,
+    thumbnails: Thumbnails,
     given_up: bool,
 }
 
 impl Stills {
     /// Keeps pictures in a render's `folder`, in a recording's `work` folder; `goes_on` if an earlier render's file is kept, and
     /// its poster with it.
-    pub fn new(work: &Path, folder: &Path, goes_on: bool) -> Self {
+    pub fn new(work: &Path, folder: &Path, interval_s: Option<u32>, goes_on: bool) -> Self {
         let poster = folder.join(POSTER);
         let is_there = goes_on && poster.is_file();
         if !is_there {
@@ -59,6 +62,7 @@ impl Stills {
             preview: None,
             previewed: None,
             rank: if is_there { Rank::Best } else { Rank::None },
+            thumbnails: Thumbnails::new(folder, interval_s, goes_on),
             given_up: false,
         }
     }
@@ -82,6 +86,12 @@ impl Stills {
         let seen = preview.and_then(|()| {
             let rank = rank(canvas, time_ns, shows_somebody, self.rank);
             self.keep_poster(canvas, rank)
+        });
+        let seen = seen.and_then(|()| {
+            let Some(path) = self.thumbnails.due(time_ns, control) else {
+                return Ok(());
+            };
+            Ok(replace(&path, &self.encoder(canvas)?.encode(canvas)?)?)
         });
         self.settle(seen, control);
     }
@@ -109,12 +119,15 @@ impl Stills {
             return Ok(());
         }
         self.previewed = Some(Instant::now());
-        let encoder = match &mut self.preview {
+        let picture = self.encoder(canvas)?.encode(canvas)?;
+        Ok(replace(&self.preview_path, &picture)?)
+    }
+
+    fn encoder(&mut self, canvas: &Canvas) -> Result<&mut JpegEncoder, StillError> {
+        Ok(match &mut self.preview {
             Some(encoder) => encoder,
             none => none.insert(JpegEncoder::new(canvas.info(), PREVIEW_WIDTH)?),
-        };
-        let picture = encoder.encode(canvas)?;
-        Ok(replace(&self.preview_path, &picture)?)
+        })
     }
 
     fn keep_poster(&mut self, canvas: &Canvas, rank: Rank) -> Result<(), StillError> {
@@ -136,29 +149,39 @@ enum StillError {
     Io(#[from] io::Error),
 }
 
-/// Puts the poster of a finished render beside its `output`; none if none was taken. The render's own
-/// stays for one that has to finish again.
+/// Puts the poster and the thumbnails of a finished render beside its `output`, the poster first. The
+/// render's own stay for one that has to finish again.
 ///
 /// # Errors
-/// It cannot be written.
-pub fn deliver(folder: &Path, output: &Path) -> io::Result<Option<OutputFile>> {
-    let picture = match fs::read(folder.join(POSTER)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read?,
-    };
-    let path = output.with_extension("jpg");
+/// They cannot be written.
+pub fn deliver(folder: &Path, output: &Path) -> io::Result<Vec<OutputFile>> {
+    let poster = folder.join(POSTER);
+    let poster = poster.is_file().then(|| (poster, String::new()));
+    let thumbnails = thumbnails::all(folder)?.into_iter();
+    let thumbnails = thumbnails.map(|(number, path)| (path, format!("-{number:04}")));
+    let pictures = poster.into_iter().chain(thumbnails);
+    pictures
+        .map(|(path, suffix)| put(&path, suffix, output))
+        .collect()
+}
+
+/// Puts one picture beside `output`, under its name with a suffix.
+fn put(picture: &Path, suffix: String, output: &Path) -> io::Result<OutputFile> {
+    let picture = fs::read(picture)?;
+    let stem = output.file_stem().unwrap_or_default().to_string_lossy();
+    let path = output.with_file_name(format!("{stem}{suffix}.jpg"));
     replace(&path, &picture)?;
     fs::File::open(&path)?.sync_all()?;
     let (width, height) = jpeg::size(&picture).unwrap_or_default();
-    Ok(Some(OutputFile {
+    Ok(OutputFile {
         size_bytes: picture.len() as u64,
         duration_ms: 0,
         sha256: hexadecimal(&Sha256::digest(&picture)),
         width,
         height,
-        suffix: String::new(),
+        suffix,
         path,
-    }))
+    })
 }
 
 /// Writes a file so that whoever reads it finds the one before or this one.

@@ -309,6 +309,7 @@ pub fn job(folder: &Path) -> RenderJob {
             encoder: VideoEncoder::X264,
             x264_preset: "ultrafast".into(),
             key_frame_interval_ms: 2_000,
+            thumbnail_interval_s: None,
         },
         lag_ms: 1_500,
         log_is_final: true,

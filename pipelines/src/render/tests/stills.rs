@@ -13,14 +13,22 @@ fn a_poster_comes_with_the_file_and_stays_when_a_render_goes_on() {
     eventful().write(folder.path(), 13_000);
     let mut job = job(folder.path());
     job.poster = true;
+    job.settings.thumbnail_interval_s = Some(5);
     die(&job, 12_500);
     let early = std::fs::read(folder.path().join("render/poster.jpg")).unwrap();
     let control = RenderControl::default();
     render(&job, &control).unwrap();
     let further = control.snapshot().further_outputs;
-    let [poster] = &further[..] else {
-        panic!("one poster: {further:?}")
+    let [poster, thumbnails @ ..] = &further[..] else {
+        panic!("a poster: {further:?}")
     };
+    let suffixes: Vec<&str> = thumbnails.iter().map(|it| it.suffix.as_str()).collect();
+    assert_eq!(suffixes, ["-0001", "-0002"]);
+    assert!(
+        thumbnails
+            .iter()
+            .all(|it| it.path.is_file() && it.width == 480)
+    );
     let content = std::fs::read(&poster.path).unwrap();
     assert_eq!(poster.path, job.output.with_extension("jpg"));
     assert_eq!((poster.width, poster.height), (640, 360));
