@@ -1,15 +1,26 @@
 //! What child processes use of the machine.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::ProcessUsage;
 use crate::process::Status;
 
-/// Samples processes and remembers the last look at each.
+/// What is told of CPU is at least this much time's: several may look at once.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Samples processes and remembers what it found.
 #[derive(Debug, Default)]
 pub struct UsageSampler {
-    last: HashMap<u32, (Instant, f64)>,
+    last: HashMap<u32, Sample>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    at: Instant,
+    cpu_seconds: f64,
+    /// Used on average from the sample before to this one.
+    cores: f64,
 }
 
 impl UsageSampler {
@@ -32,17 +43,26 @@ impl UsageSampler {
         now: Instant,
     ) -> ProcessUsage {
         let cpu_seconds = status.cpu_ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
-        let cpu_cores = match self.last.insert(pid, (now, cpu_seconds)) {
-            Some((then, before)) if now > then && cpu_seconds >= before => {
-                (cpu_seconds - before) / (now - then).as_secs_f64()
-            }
-            _ => 0.0,
+        let fresh = Sample {
+            at: now,
+            cpu_seconds,
+            cores: 0.0,
         };
+        let sample = match self.last.get(&pid) {
+            Some(before) if cpu_seconds < before.cpu_seconds => fresh,
+            Some(before) if now - before.at < SHORTEST => *before,
+            Some(before) => Sample {
+                cores: (cpu_seconds - before.cpu_seconds) / (now - before.at).as_secs_f64(),
+                ..fresh
+            },
+            None => fresh,
+        };
+        self.last.insert(pid, sample);
         ProcessUsage {
             role,
             pid,
             cpu_seconds,
-            cpu_cores,
+            cpu_cores: sample.cores,
             memory_bytes: status
                 .resident_pages
                 .saturating_mul(rustix::param::page_size() as u64),
@@ -53,8 +73,6 @@ impl UsageSampler {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn status(cpu_ticks: u64) -> Status {
@@ -79,6 +97,10 @@ mod tests {
             start + Duration::from_secs(2),
         );
         assert_eq!(second.cpu_cores, 0.5);
+        // Another one looks at the same moment.
+        let at = start + Duration::from_millis(2_010);
+        let third = sampler.usage("render", 1, status(11 * ticks), at);
+        assert_eq!(third.cpu_cores, 0.5);
     }
 
     #[test]
