@@ -51,13 +51,6 @@ async fn something_is_seen(page: &Tab<'_>) {
     page.until(contrast, SOON).await;
 }
 
-/// Panics if the page complained in the browser's console.
-fn assert_no_faults(browser: &Browser) {
-    let mut lines = browser.log();
-    lines.retain(|line| line.starts_with("exception") || line.contains("Content Security Policy"));
-    assert!(lines.is_empty(), "{lines:#?}");
-}
-
 #[tokio::test]
 async fn a_recording_is_seen_and_handled_by_keyboard() {
     let tapedeck = server(&[("TAPEDECK_AUTH_OPERATOR_KEY", KEY)]).await;
@@ -135,7 +128,7 @@ async fn a_recording_is_seen_and_handled_by_keyboard() {
         .request(reqwest::Method::GET, "/recordings")
         .bearer_auth(KEY);
     assert_eq!(tapedeck.send(list).await.body["recordings"], json!([]));
-    assert_no_faults(&browser);
+    browser.assert_no_exceptions();
 }
 
 #[tokio::test]
@@ -172,5 +165,5 @@ async fn what_went_wrong_is_told_in_words() {
     page.wait_for_text("#recordings .story", "missing", SOON)
         .await;
     look(&page, "upload").await;
-    assert_no_faults(&browser);
+    browser.assert_no_exceptions();
 }

@@ -225,19 +225,7 @@ async fn first_page_starts_stops_plays_and_deletes_with_a_key() {
         .request(reqwest::Method::GET, "/recordings")
         .bearer_auth(KEY);
     assert_eq!(tapedeck.send(list).await.body["recordings"], json!([]));
-    assert_no_faults(&browser);
-}
-
-/// Panics if the pages complained in the browser's console.
-fn assert_no_faults(browser: &Browser) {
-    let mut lines = browser.log();
-    lines.retain(|line| is_fault(line));
-    assert!(lines.is_empty(), "{lines:#?}");
-}
-
-/// What the browser says of a page that is wrong; refused requests are none.
-fn is_fault(line: &str) -> bool {
-    line.starts_with("exception") || line.contains("Content Security Policy")
+    browser.assert_no_exceptions();
 }
 
 #[tokio::test]
@@ -283,7 +271,7 @@ async fn first_page_tells_of_an_upload_in_trouble_and_tries_it_again() {
     let ended = tapedeck.wait_for_end(&started.id).await;
     assert_eq!(ended["state"], "complete", "{ended}");
     page.wait_for_text("#recordings", "Play", SOON).await;
-    assert_no_faults(&browser);
+    browser.assert_no_exceptions();
 }
 
 #[tokio::test]

@@ -12,6 +12,10 @@ const resolve = (schema) =>
     ? schema.$ref.slice(2).split("/").reduce((found, name) => found?.[name], described)
     : schema;
 
+/** A text with what is between backticks as code. */
+const worded = (text) =>
+  text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+
 /** What a schema without its fields is, in a word or two. */
 function typeOf(schema) {
   const found = resolve(schema);
@@ -56,7 +60,7 @@ function fields(schema, depth = 0) {
         "dd",
         {},
         element("span", { className: "type" }, type),
-        text ? ` · ${text}` : null,
+        ...(text ? worded(` · ${text}`) : []),
         fields(field, depth + 1),
       ),
     );
@@ -71,7 +75,7 @@ function parameters(operation) {
     const { name, in: place, description, schema } = parameter;
     list.append(
       element("dt", {}, element("code", {}, name)),
-      element("dd", {}, element("span", { className: "type" }, `${place}, ${typeOf(schema)}`), ` · ${description}`),
+      element("dd", {}, element("span", { className: "type" }, `${place}, ${typeOf(schema)}`), ...worded(` · ${description}`)),
     );
   }
   return element("div", {}, element("h4", {}, "Parameters"), list);
@@ -102,7 +106,7 @@ function answers(operation) {
       element(
         "dd",
         {},
-        answer.description,
+        ...worded(answer.description),
         mediaType && Number(status) < 400 ? element("span", { className: "type" }, ` · ${mediaType}`) : null,
         told,
       ),
@@ -133,7 +137,7 @@ function shown(path, method, operation) {
   details.addEventListener("toggle", () => {
     if (details.childElementCount > 1) return;
     const parts = [
-      operation.description ? element("p", {}, operation.description) : null,
+      operation.description ? element("p", {}, ...worded(operation.description)) : null,
       callers(operation),
       parameters(operation),
       body(operation),
@@ -159,7 +163,7 @@ function draw() {
     }
   }
   byId("operations").append(...sections.values());
-  say(byId("about"), `${described.info.description} Version ${described.info.version}.`);
+  byId("about").replaceChildren(...worded(`${described.info.description} Version ${described.info.version}.`));
 }
 
 function find() {

@@ -117,6 +117,17 @@ impl Browser {
     pub fn log(&self) -> Vec<String> {
         lock(&self.log).clone()
     }
+
+    /// Checks that no script of a page failed. What a page does against its policies is found when
+    /// the browser ends.
+    ///
+    /// # Panics
+    /// One did.
+    pub fn assert_no_exceptions(&self) {
+        let mut lines = self.log();
+        lines.retain(|line| line.starts_with("exception"));
+        assert!(lines.is_empty(), "{lines:#?}");
+    }
 }
 
 /// What Chromium's console says when a page does what its server forbids.
@@ -271,14 +282,16 @@ impl Tab<'_> {
             .await;
     }
 
-    /// Moves the focus by the Tab key to the element that is called `wanted`.
+    /// Moves the focus by the Tab key to the element that is called `wanted`, which may be about to
+    /// appear.
     ///
     /// # Panics
     /// It is not reached.
     pub async fn tab_to(&self, wanted: &str) {
         let name = "(() => { const one = document.activeElement; \
             return one.ariaLabel || one.labels?.[0]?.innerText.trim() || one.innerText?.trim() })()";
-        for _ in 0..60 {
+        let give_up_at = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < give_up_at {
             self.press("Tab").await;
             if self.evaluate(name).await == json!(wanted) {
                 return;
