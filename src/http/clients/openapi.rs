@@ -102,6 +102,7 @@ mod tests {
             ("framerate", json!(10)),
             ("videoBitrate", json!(90_000)),
             ("maxDuration", json!(10)),
+            ("thumbnailInterval", json!(5)),
             ("metadata", json!({})),
         ];
         let mut documented = Schemas::default();

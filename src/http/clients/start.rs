@@ -289,7 +289,7 @@ mod tests {
     fn what_is_asked_for_is_taken_over() {
         let request = read(json!({
             "roomName": "r", "width": 640, "height": 360.0, "framerate": 15, "videoBitrate": 800_000,
-            "maxDuration": 90, "metadata": {"call": 7}
+            "maxDuration": 90, "thumbnailInterval": 5, "metadata": {"call": 7}
         }))
         .unwrap();
         assert_eq!(
@@ -302,6 +302,7 @@ mod tests {
         );
         assert_eq!(request.output.video_bitrate, 800_000);
         assert_eq!(request.max_duration_ms, Some(90_000));
+        assert_eq!(request.output.thumbnail_interval_s, Some(5));
         assert_eq!(request.metadata, Some(json!({"call": 7})));
     }
 
@@ -379,6 +380,10 @@ mod tests {
             (
                 json!({"roomName": "r", "framerate": 0}),
                 "framerate must be from 1 to 60 frames per second",
+            ),
+            (
+                json!({"roomName": "r", "thumbnailInterval": 3_601}),
+                "thumbnailInterval must be from 0 to 3600 seconds",
             ),
             (
                 json!({"roomName": "r", "framerate": 29.97}),
