@@ -218,6 +218,12 @@ impl RecordingState {
         )
     }
 
+    /// Whether recordings in this state are captured or rendered: what takes a place among those that
+    /// may be at once. Those on their way to a store do not; it may be away for long.
+    pub fn is_running(self) -> bool {
+        !self.is_final() && self != Self::Uploading
+    }
+
     /// Whether recordings in this state always have a file; see also [`Manifest::is_delivered`].
     pub fn is_delivered(self) -> bool {
         matches!(self, Self::Complete | Self::LimitReached)

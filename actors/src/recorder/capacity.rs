@@ -22,7 +22,7 @@ impl Recorder {
         let mut running: Vec<Manifest> = sessions
             .map(|session| session.status.borrow().manifest.clone())
             .collect();
-        running.retain(|manifest| !manifest.state.is_final());
+        running.retain(|manifest| manifest.state.is_running());
         let services = &self.inner.services;
         let settings = &services.settings;
         let (max, usual) = (settings.max_recordings, &settings.output);

@@ -70,7 +70,7 @@ impl Table {
             let running = entries
                 .iter()
                 .map(|(_, manifest)| manifest)
-                .filter(|manifest| !manifest.state.is_final());
+                .filter(|manifest| manifest.state.is_running());
             if let Some(short) = meter.shortage(running, request) {
                 return Err(StartError::Capacity(short));
             }
@@ -109,7 +109,7 @@ fn check<'a>(
             id: holder.id.clone(),
         });
     }
-    let running = known.filter(|manifest| !manifest.state.is_final()).count();
+    let running = known.filter(|manifest| manifest.state.is_running()).count();
     if max_recordings > 0 && running >= max_recordings {
         return Err(StartError::Capacity(format!(
             "{running} recordings are live or being rendered, of at most {max_recordings}: stop one, wait for one to be rendered, or raise recording.max_recordings"
@@ -191,6 +191,13 @@ mod tests {
             check(both.into_iter(), &request("x"), "livekit:x", 2),
             Ok(None)
         );
+    }
+
+    #[test]
+    fn a_store_that_is_away_does_not_keep_rooms_from_being_recorded() {
+        let waiting = known("EG_a", "room", RecordingState::Uploading);
+        let checked = check([&waiting].into_iter(), &request("x"), "livekit:x", 1);
+        assert_eq!(checked, Ok(None));
     }
 
     #[test]
