@@ -4,6 +4,7 @@
 
 mod actor;
 mod event;
+mod files;
 mod ledger;
 mod outbox;
 mod settings;

@@ -1,19 +1,18 @@
 //! What is to be told, in memory and on the disk.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tapedeck_storage::durable;
 use tokio::sync::Notify;
 
 use super::WebhookSettings;
+use super::files::LedgerFiles;
 use super::ledger::{Ledger, milliseconds};
 use crate::clock::now_ms;
-use crate::{Manifest, RecordingState, naming};
+use crate::{Manifest, RecordingState};
 
 /// Recordings of which something is kept. Beyond that the oldest go, those first of which all is told.
 const MOST_RECORDINGS: usize = 10_000;
@@ -26,7 +25,7 @@ const WAKE_AFTER_MS: i64 = 30_000;
 /// wait for the disk.
 pub struct Outbox {
     settings: WebhookSettings,
-    folder: PathBuf,
+    files: LedgerFiles,
     pub(super) table: Mutex<Table>,
     changed: Notify,
     delivered: AtomicU64,
@@ -79,14 +78,14 @@ impl Outbox {
     pub fn open(folder: &Path, settings: WebhookSettings, manifests: &[Manifest]) -> Arc<Self> {
         let outbox = Self {
             settings,
-            folder: folder.to_owned(),
+            files: LedgerFiles::new(folder),
             table: Mutex::default(),
             changed: Notify::new(),
             delivered: AtomicU64::new(0),
             failed_tries: AtomicU64::new(0),
         };
         if outbox.settings.is_on() {
-            match outbox.read_all() {
+            match outbox.files.read_all() {
                 Ok(ledgers) => outbox.go_on(ledgers, manifests),
                 Err(error) => log::error!(
                     "what webhooks were to tell cannot be read from {}: {error}",
@@ -109,7 +108,7 @@ impl Outbox {
                 .any(|delivery| delivery.last_try_ms.is_some());
             if !known.contains(id.as_str()) && !ledger.is_complete() && !was_sent {
                 // A server was killed before the first manifest was there: nothing was begun.
-                self.remove_file(&id);
+                self.files.remove(&id);
                 continue;
             }
             let dropped = ledger.drop_others(&self.settings.urls, now);
@@ -128,38 +127,12 @@ impl Outbox {
         self.sweep(now);
     }
 
-    fn read_all(&self) -> io::Result<Vec<Ledger>> {
-        durable::create_folder(&self.folder)?;
-        let mut ledgers = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let path = entry?.path();
-            if path.extension().is_none_or(|extension| extension != "json") {
-                continue;
-            }
-            let read = fs::read(&path)
-                .and_then(|json| serde_json::from_slice::<Ledger>(&json).map_err(io::Error::from));
-            match read {
-                Ok(ledger) if naming::is_id(&ledger.recording_id) => ledgers.push(ledger),
-                Ok(_) => log::error!("{} holds no webhooks: it is left alone", path.display()),
-                Err(error) => log::error!(
-                    "{} cannot be read, so what it was to tell is not told: {error}",
-                    path.display()
-                ),
-            }
-        }
-        Ok(ledgers)
-    }
-
     pub(super) fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn settings(&self) -> &WebhookSettings {
         &self.settings
-    }
-
-    fn path(&self, id: &str) -> PathBuf {
-        self.folder.join(format!("{id}.json"))
     }
 
     /// Writes the first event of a recording whose first manifest is about to be written: so every
@@ -197,7 +170,7 @@ impl Outbox {
             is_unbegun.then(|| table.slots.remove(id)).flatten()
         };
         if removed.is_some() {
-            self.remove_file(id);
+            self.files.remove(id);
         }
     }
 
@@ -255,17 +228,8 @@ impl Outbox {
             Some(slot) => (serde_json::to_vec(&slot.ledger)?, slot.ledger.events.len()),
             None => return Ok(0),
         };
-        durable::replace_file(&self.path(id), &json)?;
+        self.files.write(id, &json)?;
         Ok(events)
-    }
-
-    fn remove_file(&self, id: &str) {
-        match fs::remove_file(self.path(id)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                log::warn!("{id}: its webhooks cannot be removed: {error}");
-            }
-            _ => {}
-        }
     }
 
     /// Writes what the disk refused before.
@@ -415,7 +379,7 @@ impl Outbox {
             }
         }
         for id in gone {
-            self.remove_file(&id);
+            self.files.remove(&id);
         }
     }
 

@@ -46,7 +46,7 @@ fn nothing_is_sent_before_the_recording_is_on_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = Outbox::open(folder.path(), settings(), &[]);
     outbox.begin(&manifest()).unwrap();
-    assert!(outbox.path(&manifest().id).exists());
+    assert!(outbox.files.path(&manifest().id).exists());
     assert_eq!(due(&outbox), []);
     outbox.tell(&manifest());
     assert_eq!(due(&outbox).len(), 1);
@@ -56,7 +56,7 @@ fn nothing_is_sent_before_the_recording_is_on_the_disk() {
     killed.begin(&manifest()).unwrap();
     let next = Outbox::open(other.path(), settings(), &[]);
     assert_eq!(due(&next), []);
-    assert!(!next.path(&manifest().id).exists());
+    assert!(!next.files.path(&manifest().id).exists());
 }
 
 #[test]
@@ -65,8 +65,8 @@ fn a_start_that_could_not_be_written_is_forgotten() {
     let outbox = Outbox::open(folder.path(), settings(), &[]);
     outbox.begin(&manifest()).unwrap();
     outbox.call_off(&manifest().id);
-    assert!(!outbox.path(&manifest().id).exists());
-    fs::remove_dir_all(folder.path()).unwrap();
+    assert!(!outbox.files.path(&manifest().id).exists());
+    std::fs::remove_dir_all(folder.path()).unwrap();
     assert!(outbox.begin(&manifest()).is_err());
     assert_eq!(statuses(&outbox), [""; 0]);
 }
@@ -158,9 +158,9 @@ fn what_is_told_is_swept_in_time() {
         outbox.settle(&job, Ok(()), now_ms());
     }
     outbox.sweep(now_ms());
-    assert!(outbox.path(&failed.id).exists());
+    assert!(outbox.files.path(&failed.id).exists());
     outbox.sweep(now_ms() + week);
-    assert!(!outbox.path(&failed.id).exists());
+    assert!(!outbox.files.path(&failed.id).exists());
     let next = Outbox::open(folder.path(), settings(), &[failed]);
     assert_eq!(statuses(&next), [""; 0], "it is not told again");
 }
