@@ -288,9 +288,27 @@ async fn rooms_of_livekit_are_recorded_by_their_names() {
     // Another session of the room.
     drop((alice, carol));
     livekit.delete_room("lesson-1").await;
-    let _dave = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(3)).await;
+    let dave = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(3)).await;
     let next = wait_for_recordings(&tapedeck, "lesson-1", 2).await;
     assert_ne!(next["roomId"], begun["roomId"]);
+
+    // A server that finishes what runs is nobody who wants the room not to be recorded.
+    tapedeck.signal(libc::SIGINT);
+    tapedeck.wait_for_exit();
+    tapedeck.run().await;
+    let erin = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(4)).await;
+    let again = wait_for_recordings(&tapedeck, "lesson-1", 3).await;
+    assert_eq!(next["roomId"], again["roomId"]);
+
+    // Who deletes it is.
+    let stopped = tapedeck.stop_recording("lesson-1").await;
+    let path = format!("/recordings/{}", stopped.name);
+    let delete = tapedeck.request(reqwest::Method::DELETE, &path);
+    assert_eq!(tapedeck.send(delete).await.status, 200);
+    let frank = Publisher::join(&livekit, "lesson-1", PublisherOptions::new(5)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(recordings(&tapedeck, "lesson-1").await.len(), 2);
+    drop((dave, erin, frank));
     for room in ["other", "lesson-empty"] {
         assert_eq!(recordings(&tapedeck, room).await.len(), 0, "{room}");
     }

@@ -17,6 +17,7 @@ pub fn manifest() -> Manifest {
         created_at: 1_000,
         started_at: None,
         stop_requested_at: None,
+        stopped_by_server: false,
         ended_at: None,
         completed_at: None,
         end_reason: None,

@@ -41,6 +41,9 @@ pub struct Manifest {
     /// When it was asked to end, if it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_requested_at: Option<i64>,
+    /// Whether it ended because its server was told to finish what runs; nobody wanted this one to end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped_by_server: bool,
     /// When the log was sealed, or last written if it never was.
     #[serde(default)]
     pub ended_at: Option<i64>,

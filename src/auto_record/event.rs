@@ -21,6 +21,7 @@ struct Room {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Participant {
+    sid: String,
     /// Left out for ordinary ones.
     kind: String,
     permission: Permission,
@@ -40,6 +41,16 @@ pub enum Heard {
     Somebody {
         room: String,
         session: String,
+    },
+    /// This participant, `PA_…`, of whom `track_published` tells no more than that, has a track.
+    Track {
+        room: String,
+        session: String,
+        participant: String,
+    },
+    /// This participant, `PA_…`, records or serves others.
+    Servant {
+        participant: String,
     },
     /// This session of a room, `RM_…`, is over.
     Over {
@@ -66,9 +77,18 @@ pub fn read(body: &[u8]) -> Heard {
         && !participant.permission.hidden
         && !participant.permission.recorder;
     match event.as_str() {
-        "participant_joined" | "track_published" if is_to_be_recorded => Heard::Somebody {
+        "participant_joined" if is_to_be_recorded => Heard::Somebody {
             room: room.name,
             session: room.sid,
+        },
+        "participant_joined" => Heard::Servant {
+            participant: participant.sid,
+        },
+        // Only `sid` and `identity` of the participant are in it: LiveKit's telemetry/events.go.
+        "track_published" => Heard::Track {
+            room: room.name,
+            session: room.sid,
+            participant: participant.sid,
         },
         "room_finished" => Heard::Over { session: room.sid },
         _ => Heard::Nothing,
@@ -94,22 +114,29 @@ mod tests {
             room: "lesson".into(),
             session: "RM_1".into(),
         };
-        for event in ["participant_joined", "track_published"] {
-            assert_eq!(heard(event, json!({"identity": "alice"})), somebody);
-        }
+        let alice = json!({"sid": "PA_1", "identity": "alice"});
+        assert_eq!(heard("participant_joined", alice.clone()), somebody);
+        let track = Heard::Track {
+            room: "lesson".into(),
+            session: "RM_1".into(),
+            participant: "PA_1".into(),
+        };
+        assert_eq!(heard("track_published", alice), track);
         for kind in ["SIP", "INGRESS"] {
             assert_eq!(
                 heard("participant_joined", json!({ "kind": kind })),
                 somebody
             );
         }
-        for nobody in [
-            json!({"kind": "EGRESS"}),
-            json!({"kind": "AGENT"}),
-            json!({"permission": {"hidden": true}}),
-            json!({"permission": {"recorder": true}}),
+        for servant in [
+            json!({"sid": "PA_2", "kind": "EGRESS"}),
+            json!({"sid": "PA_2", "kind": "AGENT"}),
+            json!({"sid": "PA_2", "permission": {"hidden": true}}),
+            json!({"sid": "PA_2", "permission": {"recorder": true}}),
         ] {
-            assert_eq!(heard("participant_joined", nobody), Heard::Nothing);
+            let participant = "PA_2".to_owned();
+            let servant = heard("participant_joined", servant);
+            assert_eq!(servant, Heard::Servant { participant });
         }
     }
 

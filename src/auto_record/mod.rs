@@ -3,9 +3,9 @@
 mod event;
 mod pattern;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_rt::time::sleep;
@@ -29,6 +29,8 @@ const MOST_TRIES: u32 = 8;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Sessions of rooms that are remembered. What is forgotten is looked up.
 const MOST_SESSIONS: usize = 10_000;
+/// Agents and recorders that are remembered.
+const MOST_SERVANTS: usize = 10_000;
 /// Recordings of one session of a room that are looked at.
 const MOST_KNOWN: usize = 20;
 
@@ -38,6 +40,8 @@ pub struct AutoRecord {
     output: OutputSettings,
     /// By LiveKit's id, `RM_…`.
     sessions: Mutex<HashMap<String, Session>>,
+    /// Participants whose tracks are no reason to record, by LiveKit's id, `PA_…`.
+    servants: Mutex<HashSet<String>>,
 }
 
 /// What is known of a session of a room.
@@ -47,7 +51,7 @@ enum Session {
     Starting(Arc<AtomicBool>),
     /// Its last recording that is known.
     Recorded(String),
-    /// Somebody stopped its recording.
+    /// Somebody stopped or deleted its recording.
     LeftAlone,
 }
 
@@ -73,6 +77,7 @@ impl AutoRecord {
             rooms: patterns(&how.rooms)?,
             output,
             sessions: Mutex::default(),
+            servants: Mutex::default(),
         })
     }
 
@@ -114,26 +119,51 @@ impl AutoRecord {
         }
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Session>> {
+    fn servants(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.servants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember_servant(&self, participant: String) {
+        let mut servants = self.servants();
+        if servants.len() >= MOST_SERVANTS {
+            servants.clear();
+        }
+        servants.insert(participant);
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Session>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Takes note of a webhook that LiveKit signed.
 pub fn hear(services: &Data<Services>, body: &[u8]) {
+    let auto_record = &services.auto_record;
     match event::read(body) {
-        Heard::Somebody { room, session } if services.auto_record.records(&room) => {
-            if let Some((is_over, recorded)) = services.auto_record.begin(&session) {
-                let services = services.clone();
-                actix_rt::spawn(async move {
-                    let known = start(&services, &room, &session, recorded, &is_over).await;
-                    let known = known.filter(|_| !is_over.load(Ordering::Relaxed));
-                    services.auto_record.end(&session, known);
-                });
-            }
-        }
-        Heard::Over { session } => services.auto_record.is_over(&session),
-        Heard::Somebody { .. } | Heard::Nothing => {}
+        Heard::Somebody { room, session } => record(services, room, session),
+        Heard::Track {
+            room,
+            session,
+            participant,
+        } if !auto_record.servants().contains(&participant) => record(services, room, session),
+        Heard::Servant { participant } => auto_record.remember_servant(participant),
+        Heard::Over { session } => auto_record.is_over(&session),
+        Heard::Track { .. } | Heard::Nothing => {}
+    }
+}
+
+/// Records this session of a room if rooms of this name are recorded.
+fn record(services: &Data<Services>, room: String, session: String) {
+    if !services.auto_record.records(&room) {
+        return;
+    }
+    if let Some((is_over, recorded)) = services.auto_record.begin(&session) {
+        let services = services.clone();
+        actix_rt::spawn(async move {
+            let known = start(&services, &room, &session, recorded, &is_over).await;
+            let known = known.filter(|_| !is_over.load(Ordering::Relaxed));
+            services.auto_record.end(&session, known);
+        });
     }
 }
 
@@ -146,11 +176,16 @@ async fn start(
     recorded: Option<String>,
     is_over: &AtomicBool,
 ) -> Option<Session> {
-    if let Some(id) = recorded
-        && let Ok(Some(manifest)) = services.recordings.get(&id).await
-        && let Some(known) = settled(&manifest)
-    {
-        return Some(known);
+    if let Some(id) = recorded {
+        let known = match services.recordings.get(&id).await {
+            Ok(Some(manifest)) => settled(&manifest),
+            // Who deletes the recording of a room that is still there does not want another one.
+            Ok(None) => Some(Session::LeftAlone),
+            Err(_) => None,
+        };
+        if known.is_some() {
+            return known;
+        }
     }
     let mut pause = FIRST_PAUSE;
     for tries in 1..=MOST_TRIES {
@@ -217,8 +252,9 @@ async fn try_to_start(services: &Services, room: &str, session: &str) -> Tried {
 /// Why this recording of a room's session is a reason to begin no other, if it is: it goes on, or
 /// somebody stopped it.
 fn settled(manifest: &Manifest) -> Option<Session> {
-    let is_stopped = manifest.end_reason == Some(EndReason::Stopped)
-        || manifest.state == RecordingState::Aborted;
+    let is_stopped = !manifest.stopped_by_server
+        && (manifest.end_reason == Some(EndReason::Stopped)
+            || manifest.state == RecordingState::Aborted);
     match (is_stopped, manifest.is_live()) {
         (true, _) => Some(Session::LeftAlone),
         (false, true) => Some(Session::Recorded(manifest.id.clone())),

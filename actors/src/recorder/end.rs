@@ -61,7 +61,9 @@ impl Recorder {
         };
         let id = session.status.borrow().manifest.id.clone();
         let mut status = session.status.clone();
-        let taken = self.ask_to_stop(&id, session, deadline).await;
+        let taken = self
+            .ask_to_stop(&id, session, Stop::Requested, deadline)
+            .await;
         let mut manifest = ended(&mut status, deadline).await;
         if manifest.is_live() {
             if !taken {
@@ -76,12 +78,18 @@ impl Recorder {
 
     /// Asks until the recording is not live any more: its session may vanish and be made anew.
     /// Tells whether it ends.
-    async fn ask_to_stop(&self, id: &str, mut session: SessionHandle, deadline: Instant) -> bool {
+    async fn ask_to_stop(
+        &self,
+        id: &str,
+        mut session: SessionHandle,
+        stop: Stop,
+        deadline: Instant,
+    ) -> bool {
         while session.status.borrow().manifest.is_live() {
             if Instant::now() >= deadline {
                 return false;
             }
-            if session.session.send(Stop).timeout(ANSWER).await.is_ok() {
+            if session.session.send(stop).timeout(ANSWER).await.is_ok() {
                 return true;
             }
             sleep(Duration::from_millis(100)).await;
@@ -100,7 +108,8 @@ impl Recorder {
         let endings = sessions.into_iter().map(|session| async move {
             let id = session.status.borrow().manifest.id.clone();
             let mut status = session.status.clone();
-            self.ask_to_stop(&id, session, deadline).await;
+            self.ask_to_stop(&id, session, Stop::ServerFinishes, deadline)
+                .await;
             let manifest = ended(&mut status, deadline).await;
             if manifest.state.is_final() {
                 // Until its processes are gone, too.

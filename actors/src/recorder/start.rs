@@ -99,6 +99,7 @@ impl Recorder {
             created_at,
             started_at: None,
             stop_requested_at: None,
+            stopped_by_server: false,
             ended_at: None,
             completed_at: None,
             end_reason: None,

@@ -13,16 +13,25 @@ use super::journal;
 use super::machine::Event;
 use crate::{Manifest, PauseError, UploadTrouble};
 
-/// Somebody wants the recording to end.
-#[derive(Clone, Message)]
+/// Who wants a recording to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "()")]
-pub struct Stop;
+pub enum Stop {
+    /// Somebody, this one.
+    Requested,
+    /// The server, which finishes all that runs.
+    ServerFinishes,
+}
 
 impl Handler<Stop> for RecordingSession {
     type Result = ();
 
-    fn handle(&mut self, _: Stop, context: &mut Self::Context) {
-        self.step(Event::StopRequested, context);
+    fn handle(&mut self, stop: Stop, context: &mut Self::Context) {
+        let event = match stop {
+            Stop::Requested => Event::StopRequested,
+            Stop::ServerFinishes => Event::ServerFinishes,
+        };
+        self.step(event, context);
     }
 }
 

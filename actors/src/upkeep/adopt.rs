@@ -100,6 +100,7 @@ impl Upkeep {
             created_at: log.started_at_ms,
             started_at: Some(log.started_at_ms),
             stop_requested_at: None,
+            stopped_by_server: false,
             ended_at: ended.then(|| log.started_at_ms.saturating_add(duration_ms)),
             completed_at: None,
             // Why a log without an end record ended, nobody knows.

@@ -18,6 +18,8 @@ pub enum Event {
     SaveFailed(String),
     /// Somebody wants it to end.
     StopRequested,
+    /// The server ends, and all that runs is to end before.
+    ServerFinishes,
     /// Somebody wants it to pause, or to go on.
     PauseRequested(bool),
     Capture(CaptureSnapshot),

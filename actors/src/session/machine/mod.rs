@@ -90,6 +90,7 @@ impl Machine {
             Event::Resume => self.resume(),
             Event::SaveFailed(detail) => self.not_saved(detail, now),
             Event::StopRequested => self.stop_requested(now),
+            Event::ServerFinishes => self.server_finishes(now),
             Event::PauseRequested(pause) => self.pause_requested(pause),
             Event::Refused {
                 command, reason, ..
@@ -196,6 +197,17 @@ impl Machine {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn server_finishes(&mut self, now: i64) -> Vec<Action> {
+        use RecordingState::*;
+        if matches!(
+            self.manifest.state,
+            Starting | Active | Paused | Interrupted
+        ) {
+            self.manifest.stopped_by_server = true;
+        }
+        self.stop_requested(now)
     }
 
     fn ask_for_seal(&self) -> Vec<Action> {

@@ -204,6 +204,19 @@ fn a_stop_reaches_capture_even_when_the_disk_is_full() {
 }
 
 #[test]
+fn an_end_that_only_the_server_wanted_is_told_apart() {
+    let mut machine = active();
+    machine.step(Event::ServerFinishes, NOW);
+    assert_eq!(machine.manifest().end_reason, Some(EndReason::Stopped));
+    assert!(machine.manifest().stopped_by_server);
+
+    let mut machine = active();
+    machine.step(Event::StopRequested, NOW);
+    machine.step(Event::ServerFinishes, NOW);
+    assert!(!machine.manifest().stopped_by_server, "somebody was first");
+}
+
+#[test]
 fn the_reason_of_the_end_is_the_first_that_is_known() {
     let mut machine = active();
     machine.step(capture(CaptureState::Sealed), NOW);
@@ -456,6 +469,7 @@ fn a_first_manifest_that_cannot_be_written_starts_nothing() {
 fn no_event_in_any_state_is_taken_badly() {
     let events = [
         Event::StopRequested,
+        Event::ServerFinishes,
         Event::PauseRequested(true),
         Event::PauseRequested(false),
         Event::RoomFound("RM_x".into()),
