@@ -125,7 +125,12 @@ async fn web_pages_of_strangers_get_nothing() {
         .await
         .expect("an answer");
     let allowed = clients.headers().get("access-control-allow-origin");
-    assert_eq!(allowed.and_then(|value| value.to_str().ok()), Some("*"));
+    let allowed = allowed.and_then(|value| value.to_str().ok());
+    assert_eq!(allowed, Some("http://localhost:5080"));
+    let stranger = tapedeck
+        .request(Method::GET, "/recordings")
+        .header("origin", "https://evil.example.com");
+    assert_eq!(tapedeck.send(stranger).await.status, 403);
 }
 
 #[tokio::test]

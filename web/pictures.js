@@ -5,11 +5,13 @@ import { request } from "./api.js";
 /** Time from one live picture to the next, ms. */
 const EVERY = 3_000;
 
-/** Shows what is fetched in `image`; returns whether there was a picture. */
-async function load(image, path) {
-  const response = await request(path).catch(() => null);
-  if (!response) return false;
-  const address = URL.createObjectURL(await response.blob());
+/** Shows what is fetched in `image` if it `isWanted` then; returns whether there was a picture. */
+async function load(image, path, isWanted = () => true) {
+  const picture = await request(path)
+    .then((response) => response.blob())
+    .catch(() => null);
+  if (!picture || !isWanted()) return false;
+  const address = URL.createObjectURL(picture);
   const before = image.src;
   image.src = address;
   await image.decode().catch(() => {});
@@ -43,11 +45,13 @@ export function still(image, path, onLoad) {
 export function moving(image, path, onChange) {
   let visible = false;
   let loading = false;
+  let stopped = false;
   const next = async () => {
     if (!visible || loading || document.hidden) return;
     loading = true;
-    onChange(await load(image, path));
+    const isThere = await load(image, path, () => !stopped);
     loading = false;
+    if (!stopped) onChange(isThere);
   };
   const frame = image.parentElement;
   frame.onScreen = (isIntersecting) => {
@@ -56,6 +60,7 @@ export function moving(image, path, onChange) {
   };
   onScreen.observe(frame);
   const stop = () => {
+    stopped = true;
     clearInterval(timer);
     onScreen.unobserve(frame);
     if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);

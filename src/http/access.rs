@@ -10,6 +10,7 @@ use actix_web::{Error, web};
 use crate::livekit::{Credentials, GrantError};
 
 use super::keys::{Keys, Role, bearer};
+use super::local_host::is_local_origin;
 use super::paths::{Audience, audience, is_room_record};
 use super::refusal::Refusal;
 use super::services::Services;
@@ -69,12 +70,18 @@ impl Asked<'_> {
 }
 
 impl Access {
-    /// Whether scripts of any web page may call the clients' paths.
-    pub fn allows_any_origin(&self) -> bool {
-        self.clients != ClientPaths::Key
+    /// What scripts of pages of `origin` are told that may call the clients' paths; `None` where
+    /// they may not.
+    pub fn allowed_origin(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        match self.clients {
+            ClientPaths::Open => Some(HeaderValue::from_static("*")),
+            ClientPaths::OpenLocally => origin.filter(|origin| is_local_origin(origin)).cloned(),
+            ClientPaths::Key => None,
+        }
     }
 
-    fn role(&self, headers: &HeaderMap) -> Option<Role> {
+    /// What the key in these headers opens; `None` also when there is none.
+    pub fn role(&self, headers: &HeaderMap) -> Option<Role> {
         self.keys.role_of(bearer(headers)?)
     }
 
@@ -174,14 +181,19 @@ fn no_operator_key() -> Refusal {
 }
 
 fn check_local(visitor: Option<Visitor>) -> Result<(), Refusal> {
-    if visitor.is_some_and(|visitor| visitor.is_local) {
-        return Ok(());
+    match visitor {
+        Some(visitor) if visitor.is_local && visitor.is_of_foreign_page => Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "foreign_page",
+            "Without a key this server answers only to web pages of localhost: set auth.operator_key (TAPEDECK_AUTH_OPERATOR_KEY) or auth.clients = \"open\"",
+        )),
+        Some(visitor) if visitor.is_local => Ok(()),
+        _ => Err(Refusal::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "foreign_host",
+            "Without a key this server answers only to localhost: set auth.operator_key (TAPEDECK_AUTH_OPERATOR_KEY) or auth.clients = \"open\"",
+        )),
     }
-    Err(Refusal::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        "foreign_host",
-        "Without a key this server answers only to localhost: set auth.operator_key (TAPEDECK_AUTH_OPERATOR_KEY) or auth.clients = \"open\"",
-    ))
 }
 
 /// Whether a signed link lets a request through that nothing else does.

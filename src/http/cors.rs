@@ -1,10 +1,11 @@
 //! Web pages of other origins may call the clients' paths when these are open, as the front ends
-//! of OpenVidu's recording applications do. They may publish by WHIP in any case: who publishes is
+//! of OpenVidu's recording applications do; while they are open to this machine only, so are they to
+//! the pages. They may publish by WHIP in any case: who publishes is
 //! told by a token that a page must have, and that no browser adds by itself.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, web};
@@ -19,7 +20,7 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 struct Sharing {
     /// Of the answer to a preflight.
     status: StatusCode,
-    /// What a preflight is told, besides that any origin is welcome.
+    /// What a preflight is told, besides that its origin is welcome.
     preflight: &'static [(&'static str, &'static str)],
     /// The headers of answers that scripts may read.
     exposed: &'static str,
@@ -68,29 +69,37 @@ pub async fn share<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let is_open = || {
-        request
-            .app_data::<web::Data<Access>>()
-            .is_some_and(|access| access.allows_any_origin())
+    let shared = match audience(request.path()) {
+        Audience::Publishers => Some((PUBLISHERS, ANY)),
+        Audience::Clients => {
+            let access = request.app_data::<web::Data<Access>>();
+            let origin = request.headers().get(header::ORIGIN);
+            let allowed = access.and_then(|access| access.allowed_origin(origin));
+            allowed.map(|allowed| (CLIENTS, allowed))
+        }
+        _ => None,
     };
-    let sharing = match audience(request.path()) {
-        Audience::Publishers => PUBLISHERS,
-        Audience::Clients if is_open() => CLIENTS,
-        _ => return Ok(next.call(request).await?.map_into_left_body()),
+    let Some((sharing, allowed)) = shared else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    let allow = |headers: &mut HeaderMap| {
+        if allowed != ANY {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
     };
     if request.method() == Method::OPTIONS {
         let mut response = HttpResponse::build(sharing.status);
-        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY));
         for (name, value) in sharing.preflight {
             response.insert_header((*name, *value));
         }
-        return Ok(request
-            .into_response(response.finish())
-            .map_into_right_body());
+        let mut response = response.finish();
+        allow(response.headers_mut());
+        return Ok(request.into_response(response).map_into_right_body());
     }
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    allow(headers);
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static(sharing.exposed),

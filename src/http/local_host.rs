@@ -1,10 +1,14 @@
-//! Whether a Host header names this machine's loopback.
+//! Whether a Host or Origin header names this machine's loopback.
 //!
 //! Without a key the server trusts everybody who can reach it, which is this machine only. A web
 //! page of a stranger could reach it too, by giving its own host name our address (DNS rebinding);
-//! the Host header, which the page cannot choose, gives it away.
+//! the Host header, which the page cannot choose, gives it away. One that asks under our name is given
+//! away by the Origin header, which browsers add to all requests that change something or whose
+//! answers a page of another origin wants to read.
 
 use std::net::IpAddr;
+
+use actix_web::http::header::HeaderValue;
 
 /// Whether `host` (with or without port) is `localhost`, a name below it, or a loopback address.
 pub fn is_local(host: &str) -> bool {
@@ -19,9 +23,32 @@ pub fn is_local(host: &str) -> bool {
     }
 }
 
+/// Whether an Origin header names a page that this machine served.
+pub fn is_local_origin(origin: &HeaderValue) -> bool {
+    let host = (origin.to_str().ok()).and_then(|origin| origin.split_once("://"));
+    host.is_some_and(|(scheme, host)| ["http", "https"].contains(&scheme) && is_local(host))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_pages_of_loopback_names_are_local() {
+        for (origin, expected) in [
+            ("http://localhost:5080", true),
+            ("https://127.0.0.1", true),
+            ("http://[::1]:6080", true),
+            ("null", false),
+            ("", false),
+            ("https://evil.example", false),
+            ("http://localhost.evil.example", false),
+            ("chrome-extension://localhost", false),
+        ] {
+            let origin = HeaderValue::from_static(origin);
+            assert_eq!(is_local_origin(&origin), expected, "{origin:?}");
+        }
+    }
 
     #[test]
     fn only_loopback_names_are_local() {

@@ -23,10 +23,13 @@ use super::visitor::visitor_of;
 /// What is counted of each client; `None` for what is not limited.
 pub struct Throttle {
     requests: Option<Rates>,
-    /// Requests that were answered with 401 although they had credentials.
+    /// Requests whose credentials were refused with 401, or shown to be wrong otherwise.
     failures: Option<Rates>,
     connections: Connections,
 }
+
+/// Left in a response that is no refusal and yet tells that the request's credentials are wrong.
+pub struct WrongCredentials;
 
 /// Open connections by address of the peer.
 #[derive(Clone, Default)]
@@ -176,7 +179,12 @@ pub async fn throttle<B: MessageBody + 'static>(
     let address = visitor_of(&request).and_then(|visitor| visitor.address);
     let had_credentials = request.headers().contains_key(AUTHORIZATION);
     let response = next.call(request).await?;
-    if had_credentials && response.status() == StatusCode::UNAUTHORIZED {
+    let tells = response.status() == StatusCode::UNAUTHORIZED
+        || response
+            .response()
+            .extensions()
+            .contains::<WrongCredentials>();
+    if had_credentials && tells {
         throttle.note(address, Instant::now());
     }
     Ok(response.map_into_left_body())

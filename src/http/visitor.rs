@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpMessage;
-use actix_web::http::header::{FORWARDED, HOST, HeaderMap, HeaderName};
+use actix_web::http::header::{FORWARDED, HOST, HeaderMap, HeaderName, ORIGIN};
 use ipnet::IpNet;
 
-use super::local_host::is_local;
+use super::local_host::{is_local, is_local_origin};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -30,8 +30,11 @@ pub struct Visitor {
     pub by_proxy: bool,
     /// Whether the client came to the proxy over https.
     pub is_https: bool,
-    /// Whether it comes from this machine, and not from a page of a stranger in its browser.
+    /// Whether it comes from this machine, and not from a page of a stranger in its browser that
+    /// made its own name point here.
     pub is_local: bool,
+    /// Whether a page that this machine did not serve sends it, from wherever.
+    pub is_of_foreign_page: bool,
 }
 
 impl Proxies {
@@ -76,6 +79,7 @@ impl Proxies {
             is_https: told(FORWARDED_PROTO).is_some_and(|it| it.eq_ignore_ascii_case("https")),
             // HTTP/1.0 has no Host, and no browser speaks it.
             is_local: comes_from_here && host.is_none_or(is_local),
+            is_of_foreign_page: headers.get(ORIGIN).is_some_and(|it| !is_local_origin(it)),
         }
     }
 

@@ -56,11 +56,12 @@ pub struct Gauges {
     last: Mutex<Last>,
 }
 
-/// What growing numbers were at the last look: of processes by pid, of recordings by id.
+/// What growing numbers were at the last look: of processes by pid, of recordings by id. `None` before
+/// the first one: what recordings used under an earlier server is no growth of this one's counters.
 #[derive(Default)]
 struct Last {
-    cpu: HashMap<u32, f64>,
-    lost: HashMap<String, u64>,
+    cpu: Option<HashMap<u32, f64>>,
+    lost: Option<HashMap<String, u64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -226,13 +227,18 @@ impl Gauges {
         let lag_ms = live.iter().filter_map(LiveSession::lag_ms).max();
         self.render_lag.set(lag_ms.unwrap_or(0) as f64 / 1_000.0);
 
-        let lost = live.iter().map(|session| {
-            let participants = session.capture.iter().flat_map(|it| &it.participants);
-            let tracks = participants.flat_map(|participant| &participant.tracks);
-            let lost = tracks.map(|track| track.packets_lost).sum();
-            (session.manifest.id.clone(), lost)
-        });
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = last.lost.clone().unwrap_or_default();
+        let lost = live.iter().filter_map(|session| {
+            let id = &session.manifest.id;
+            let told = session.capture.as_ref().map(|capture| {
+                let tracks = capture.participants.iter().flat_map(|it| &it.tracks);
+                tracks.map(|track| track.packets_lost).sum()
+            });
+            // A capture that just does not answer has not begun anew.
+            let lost = told.or_else(|| before.get(id).copied())?;
+            Some((id.clone(), lost))
+        });
         let grown = growth(&mut last.lost, lost.collect(), u64::saturating_sub);
         let more = grown.into_iter().map(|(_, more)| more).sum();
         self.packets_lost.inc_by(more);
@@ -261,16 +267,19 @@ impl Gauges {
     }
 }
 
-/// By how much each number grew since the last look; one that is new grew from nothing.
+/// By how much each number grew since the last look; one that is new grew from nothing, but for the
+/// first look.
 fn growth<K: Eq + Hash + Clone, V: Copy + Default>(
-    last: &mut HashMap<K, V>,
+    last: &mut Option<HashMap<K, V>>,
     now: HashMap<K, V>,
     more: impl Fn(V, V) -> V,
 ) -> Vec<(K, V)> {
-    let before = std::mem::replace(last, now);
-    let grown = last.iter().map(|(key, value)| {
-        let before = before.get(key).copied().unwrap_or_default();
-        (key.clone(), more(*value, before))
+    let Some(before) = last.replace(now.clone()) else {
+        return Vec::new();
+    };
+    let grown = now.into_iter().map(|(key, value)| {
+        let before = before.get(&key).copied().unwrap_or_default();
+        (key, more(value, before))
     });
     grown.collect()
 }

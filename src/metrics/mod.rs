@@ -24,7 +24,7 @@ const PREFIX: &str = "tapedeck";
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Several who ask at once are told the same, s.
-const FRESH: Duration = Duration::from_millis(500);
+pub(crate) const FRESH: Duration = Duration::from_millis(500);
 
 /// All metrics of the server.
 pub struct Metrics {

@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{Data, Storage};
 
+/// What the server keeps in the data folder.
+const OWN: [&str; 7] = [
+    "work", "run", "index", "rooms", "browser", "webhooks", "logs",
+];
+
 /// The data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the data folder {} cannot be {action}: {source}; check data.dir (TAPEDECK_DATA_DIR)", folder.display())]
@@ -35,10 +40,7 @@ pub fn recordings(data_dir: &Path, storage: &Storage) -> Result<PathBuf, Recordi
         .components()
         .collect();
     let real = folder.canonicalize().unwrap_or_else(|_| folder.clone());
-    let is_taken = real == data_dir
-        || ["work", "run", "index", "rooms", "browser"]
-            .iter()
-            .any(|own| real.starts_with(data_dir.join(own)));
+    let is_taken = real == data_dir || OWN.iter().any(|own| real.starts_with(data_dir.join(own)));
     match is_taken {
         true => Err(RecordingsFolderError(folder)),
         false => Ok(folder),
@@ -108,6 +110,8 @@ mod tests {
             "index/",
             "rooms",
             "browser",
+            "webhooks",
+            "logs/",
             "recordings/..",
             "work/../work",
         ] {

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use tapedeck_pipelines::job::Secret;
@@ -98,6 +98,11 @@ fn write(folder: &Path, path: &Path, key: &str) -> io::Result<()> {
         .mode(0o600)
         .open(&unfinished)?;
     file.write_all(format!("{key}\n").as_bytes())?;
+    // Root draws a key for a server that runs as the owner of the folder, and has to read it.
+    let owner = fs::metadata(folder)?;
+    if file.metadata()?.uid() != owner.uid() {
+        fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+    }
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     fs::File::open(folder)?.sync_all()
@@ -120,6 +125,18 @@ mod tests {
         assert_eq!(mode.mode() & 0o777, 0o600);
         let other = tempfile::tempdir().unwrap();
         assert_ne!(load_or_draw(other.path(), ROOMS).unwrap(), drawn);
+    }
+
+    #[test]
+    fn a_key_is_its_servers_whoever_draws_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // Only root can give files away.
+        if fchown(fs::File::open(folder.path()).unwrap(), Some(4_711), None).is_err() {
+            return;
+        }
+        draw(folder.path(), OPERATOR).unwrap();
+        let key = fs::metadata(folder.path().join(OPERATOR)).unwrap();
+        assert_eq!((key.uid(), key.mode() & 0o777), (4_711, 0o600));
     }
 
     #[test]

@@ -4,7 +4,9 @@ use serde::Serialize;
 use tapedeck_actors::SourceKind;
 
 use crate::http::access::{Access, ClientPaths, OperatorPaths};
+use crate::http::keys::bearer;
 use crate::http::services::Services;
+use crate::http::throttle::WrongCredentials;
 use crate::http::visitor::visitor_of;
 
 /// What a page must know first.
@@ -40,7 +42,7 @@ pub async fn info(
     };
     let sources: Vec<SourceKind> = SourceKind::ALL.into_iter().filter(is_there).collect();
     let is_reader = access.lets_read(visitor_of(&request), request.headers());
-    HttpResponse::Ok().json(InfoAnswer {
+    let mut response = HttpResponse::Ok().json(InfoAnswer {
         default_source: settings.default_source(),
         sources,
         clients: match access.clients {
@@ -53,5 +55,12 @@ pub async fn info(
             OperatorPaths::Closed => "closed",
         },
         version: is_reader.then_some(env!("CARGO_PKG_VERSION")),
-    })
+    });
+    let has_wrong_key =
+        bearer(request.headers()).is_some() && access.role(request.headers()).is_none();
+    if has_wrong_key && !is_reader {
+        // The missing version tells so.
+        response.extensions_mut().insert(WrongCredentials);
+    }
+    response
 }

@@ -151,7 +151,7 @@ async fn other_origins_may_call_the_clients_paths_when_these_are_open() {
     let preflight = |path: &str| {
         TestRequest::with_uri(path)
             .method(actix_web::http::Method::OPTIONS)
-            .insert_header(("origin", "http://localhost:5080"))
+            .insert_header(("origin", "https://app.example"))
             .insert_header(("access-control-request-method", "POST"))
             .insert_header(("access-control-request-headers", "content-type"))
     };
@@ -161,7 +161,7 @@ async fn other_origins_may_call_the_clients_paths_when_these_are_open() {
             .map(str::to_owned)
     };
 
-    let open = Server::default();
+    let open = with(ClientPaths::Open, OperatorPaths::Closed, Keys::default());
     let answer = open.send(preflight("/recordings/start")).await;
     assert_eq!(
         (answer.status, allowed(&answer).as_deref()),
@@ -201,4 +201,38 @@ async fn other_origins_may_call_the_clients_paths_when_these_are_open() {
         None
     );
     assert_eq!(allowed(&closed.get("/recordings").await), None);
+}
+
+#[actix_web::test]
+async fn what_is_open_to_this_machine_is_not_open_to_pages_of_others() {
+    let server = Server::default();
+    let of = |method: &str, path: &str, origin: &'static str| {
+        TestRequest::with_uri(path)
+            .method(method.parse().unwrap())
+            .insert_header(("host", "localhost:6080"))
+            .insert_header(("origin", origin))
+    };
+    for origin in ["https://evil.example", "null"] {
+        for (method, path) in [
+            ("GET", "/recordings"),
+            ("POST", "/recordings/start"),
+            ("DELETE", "/recordings/studio.mp4"),
+            ("OPTIONS", "/recordings/studio.mp4"),
+            ("GET", "/status"),
+            ("POST", "/v1/webhooks/replay"),
+        ] {
+            let answer = server.send(of(method, path, origin)).await;
+            assert_eq!(answer.status, 403, "{method} {path} of {origin}");
+            assert_eq!(answer.header("access-control-allow-origin"), None);
+        }
+    }
+    for origin in ["http://localhost:5080", "http://127.0.0.1:6080"] {
+        let listed = server.send(of("GET", "/recordings", origin)).await;
+        assert_eq!(listed.status, 200);
+        assert_eq!(listed.header("access-control-allow-origin"), Some(origin));
+        assert_eq!(listed.header("vary"), Some("Origin"));
+        let preflight = of("OPTIONS", "/recordings/studio.mp4", origin);
+        assert_eq!(server.send(preflight).await.status, 204);
+        assert_eq!(server.send(of("GET", "/status", origin)).await.status, 200);
+    }
 }

@@ -83,6 +83,31 @@ async fn who_tries_many_keys_is_refused_for_a_while() {
 }
 
 #[actix_web::test]
+async fn a_key_is_not_tried_where_it_is_not_needed() {
+    let server = limited(config::Server {
+        failed_logins_per_min: 3,
+        ..Default::default()
+    });
+    let ask = async |key: &str| {
+        let request = TestRequest::get()
+            .uri("/v1/info")
+            .peer_addr("192.0.2.7:4711".parse().unwrap())
+            .insert_header(("authorization", format!("Bearer {key}")));
+        server.send(request).await
+    };
+    for _ in 0..5 {
+        assert_eq!(ask("operator-key").await.status, 200);
+    }
+    for _ in 0..3 {
+        let told = ask("guess-it").await;
+        assert_eq!((told.status, told.json().get("version")), (200, None));
+    }
+    for key in ["guess-it", "operator-key"] {
+        assert_eq!(ask(key).await.status, 429);
+    }
+}
+
+#[actix_web::test]
 async fn a_flood_from_one_address_is_stopped() {
     let server = limited(config::Server {
         requests_per_s: 5,

@@ -153,7 +153,6 @@ async fn numbers_are_told_and_names_are_not() {
         r#"tapedeck_recordings{source="livekit",state="active"} 1"#,
         r#"tapedeck_recordings{source="whip",state="active"} 0"#,
         "tapedeck_render_lag_seconds 7.5",
-        "tapedeck_packets_lost_total 3",
         "tapedeck_disk_free_bytes 5000",
         "tapedeck_disk_needed_bytes 1000",
         "tapedeck_webhooks_pending 4",
@@ -181,4 +180,23 @@ async fn a_scrape_is_answered_when_nobody_else_is() {
     let text = told(&server).await;
     assert!(text.contains("tapedeck_http_requests_total"), "{text}");
     assert_eq!(server.post("/metrics", json!({})).await.status, 405);
+}
+
+#[actix_web::test]
+async fn packets_lost_are_counted_but_not_those_of_an_earlier_server() {
+    for (is_earlier, lost) in [(false, 3), (true, 0)] {
+        let server = server();
+        let services = server.services();
+        let scrape = || server.send_to(services.clone(), TestRequest::get().uri("/metrics"));
+        let live = server.recorder.live.lock().unwrap().clone();
+        if !is_earlier {
+            *server.recorder.live.lock().unwrap() = None;
+        }
+        scrape().await;
+        *server.recorder.live.lock().unwrap() = live;
+        actix_web::rt::time::sleep(crate::metrics::FRESH).await;
+        let told = scrape().await.json_text();
+        let line = format!("tapedeck_packets_lost_total {lost}");
+        assert!(told.lines().any(|found| found == line), "{line}\n{told}");
+    }
 }
