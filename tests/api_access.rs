@@ -6,6 +6,9 @@ use harness::livekit::{API_KEY, API_SECRET, Livekit};
 use harness::tapedeck::Tapedeck;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 #[tokio::test]
 async fn token_lets_a_participant_join_one_room() {
@@ -152,4 +155,24 @@ async fn another_address_needs_a_key_or_an_explicit_open() {
         said.contains("operator_key") && said.contains("open"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn connections_that_ask_for_nothing_do_not_keep_others_out() {
+    let limit = [("TAPEDECK_SERVER_CONNECTIONS_PER_CLIENT", "4")];
+    let tapedeck = Tapedeck::start_alone(&limit).await;
+    let address = ("127.0.0.1", tapedeck.port);
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(address).await.expect("it is accepted"));
+    }
+    // Sooner than a head of a request may take.
+    let mut closed = 0;
+    for connection in &mut silent {
+        let mut byte = [0; 1];
+        let read = timeout(Duration::from_millis(100), connection.read(&mut byte));
+        closed += usize::from(matches!(read.await, Ok(Ok(0) | Err(_))));
+    }
+    // Connections of the harness may be open as well.
+    assert!((12..=16).contains(&closed), "{closed} of 20 were closed");
 }

@@ -13,12 +13,18 @@ use actix_web::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::Next;
 use actix_web::rt::net::TcpStream;
 use actix_web::{Error, web};
+use rustix::net::sockopt::set_tcp_user_timeout;
+use rustix::net::{Shutdown, shutdown};
 
 use crate::config::Server;
 
 use super::rates::Rates;
 use super::refusal::Refusal;
-use super::visitor::visitor_of;
+use super::visitor::{Proxies, visitor_of};
+
+/// How long a client may leave unread what it was sent, ms, before the kernel gives its connection up.
+/// Proxies wait as long by default (nginx's `send_timeout`), so players are used to it.
+const READS_WITHIN_MS: u32 = 60_000;
 
 /// What is counted of each client; `None` for what is not limited.
 pub struct Throttle {
@@ -115,12 +121,23 @@ fn too_many(wait: Duration, message: &str) -> Refusal {
 }
 
 impl Connections {
-    /// To be called when a connection is opened; it is counted in its data.
-    pub fn opened(&self, connection: &dyn Any, data: &mut Extensions) {
-        let stream = connection.downcast_ref::<TcpStream>();
-        if let Some(Ok(peer)) = stream.map(TcpStream::peer_addr) {
-            data.insert(self.count(peer.ip().to_canonical()));
+    /// To be called when a connection is opened; it is counted in its data. One that is far too many
+    /// is closed at once: who sends no request cannot be refused otherwise.
+    pub fn opened(&self, connection: &dyn Any, data: &mut Extensions, proxies: &Proxies) {
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else {
+            return;
+        };
+        let Ok(peer) = stream.peer_addr() else {
+            return;
+        };
+        let peer = peer.ip().to_canonical();
+        let counted = self.count(peer);
+        if counted.is_far_too_many() && !proxies.trust(peer) {
+            // Both fail only on connections that are gone.
+            let _ = shutdown(stream, Shutdown::Both);
         }
+        let _ = set_tcp_user_timeout(stream, READS_WITHIN_MS);
+        data.insert(counted);
     }
 
     fn count(&self, peer: IpAddr) -> Connection {
@@ -138,6 +155,11 @@ impl Connections {
 impl Connection {
     fn is_too_many(&self) -> bool {
         self.of.most > 0 && self.number > self.of.most
+    }
+
+    /// Whether there are as many again that may be told that they are too many.
+    fn is_far_too_many(&self) -> bool {
+        self.of.most > 0 && self.number > 2 * self.of.most
     }
 }
 

@@ -174,6 +174,7 @@ async fn serve(mut settings: Settings) -> Result<(), ServeError> {
         data_dir,
     ));
     let access = web::Data::new(access);
+    let trusted = proxies.clone();
     let proxies = web::Data::new(proxies);
     let throttle = web::Data::new(Throttle::new(&services.settings.server));
     let connections = throttle.connections();
@@ -195,7 +196,7 @@ async fn serve(mut settings: Settings) -> Result<(), ServeError> {
             .wrap(from_fn(http::arrive))
             .wrap(from_fn(http::measure))
     })
-    .on_connect(move |connection, data| connections.opened(connection, data))
+    .on_connect(move |connection, data| connections.opened(connection, data, &trusted))
     .client_request_timeout(HEAD_WITHIN)
     .keep_alive(KEPT_ALIVE)
     .workers(WORKERS)
