@@ -155,6 +155,41 @@ async fn a_tab_a_browser_and_a_host_that_die_cost_seconds_and_leave_nothing() {
 }
 
 #[tokio::test]
+async fn whoever_was_heard_is_heard_after_agoras_sdk_has_reconnected() {
+    let (agora, mut recorder) = recorded(CHANNEL).await;
+    // Twice, as another media track follows the one that followed.
+    for _ in 0..2 {
+        sleep(Duration::from_secs(3)).await;
+        agora.renew_session(CHANNEL);
+    }
+    sleep(Duration::from_secs(4)).await;
+    let said = recorder.logs();
+    recorder.recording().await;
+    let (_, log) = recorder.stop().await;
+    assert_eq!(agora.asked().len(), 1, "it is the same tab");
+    let samples = log.samples();
+    let heard = &samples[samples.len() - 2 * RATE..][..RATE];
+    let level = amplitude(heard, ANN.pitch.into()) / f64::from(ANN.level);
+    assert!((0.85..1.15).contains(&level), "{level}\n{said}");
+}
+
+#[tokio::test]
+async fn a_speaker_whom_agoras_sdk_refuses_at_first_is_heard() {
+    let mut agora = Agora::start().await;
+    let mut recorder = Recorder::start(&agora, CHANNEL);
+    recorder.recording().await;
+    agora.refuse_subscriptions(CHANNEL, 4);
+    agora.speak(CHANNEL, ANN).await;
+    let has_level = |snapshot: &CaptureSnapshot| {
+        let mut speakers = snapshot.participants.iter();
+        speakers.any(|speaker| speaker.level > Some(0))
+    };
+    recorder.until("a speaker", has_level).await;
+    let said = recorder.logs();
+    assert!(said.contains("speaker 7 cannot be heard"), "{said}");
+}
+
+#[tokio::test]
 async fn a_capture_that_dies_goes_on_in_its_log() {
     let (agora, mut recorder) = recorded(CHANNEL).await;
     sleep(Duration::from_secs(3)).await;
@@ -176,7 +211,6 @@ async fn a_capture_that_dies_goes_on_in_its_log() {
 async fn whatever_agora_says_has_its_outcome() {
     let agora = Agora::start().await;
     for (reason, expected) in [
-        ("UID_CONFLICT", EndReason::IdentityTaken),
         ("UID_BANNED", EndReason::Removed),
         ("CHANNEL_BANNED", EndReason::RoomEnded),
     ] {
@@ -186,6 +220,11 @@ async fn whatever_agora_says_has_its_outcome() {
         let (ended, _) = recorder.leave().await;
         assert_eq!(ended.snapshot.end_reason, Some(expected), "{reason}");
     }
+    let mut recorder = Recorder::start(&agora, "taken");
+    recorder.recording().await;
+    agora.take_user_id("taken");
+    let (ended, _) = recorder.leave().await;
+    assert_eq!(ended.snapshot.end_reason, Some(EndReason::IdentityTaken));
     let refused = Joining::Refused("CAN_NOT_GET_GATEWAY_SERVER", "invalid vendor key");
     agora.treat_recorders(refused);
     let failed = Recorder::start(&agora, "refused").failed().await;
@@ -337,6 +376,9 @@ async fn agoras_own_sdk_loads_and_its_refusals_are_told() {
     );
     let waited = begun.elapsed().as_secs();
     assert!((14..30).contains(&waited), "{waited} s");
+    // It has the parameters that the page wants.
+    let said = std::fs::read_to_string(agora.folder().join("browser/browser.log")).unwrap();
+    assert!(!said.contains("Agora's SDK does not"), "{said}");
 }
 
 #[tokio::test]
