@@ -69,6 +69,16 @@ impl Keeper {
         Ok(browser)
     }
 
+    /// Kills a browser that hangs. Who wants a tab then gets another one.
+    pub async fn give_up(&self, hanging: &Arc<Browser>) {
+        hanging.kill();
+        let current = &mut *self.current.lock().await;
+        let is_it = |browser: &mut Arc<Browser>| Arc::ptr_eq(browser, hanging);
+        if current.browser.take_if(is_it).is_some() {
+            log::warn!("the browser does not answer, killing it");
+        }
+    }
+
     /// Ends the browser, with all that it left.
     pub async fn close(&self) {
         let mut current = self.current.lock().await;
