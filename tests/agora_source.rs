@@ -171,6 +171,28 @@ async fn a_browser_that_hangs_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_host_that_is_told_to_end_is_replaced_and_leaves_nothing() {
+    let (_agora, mut recorder) = recorded(CHANNEL).await;
+    sleep(Duration::from_secs(3)).await;
+    let before = recorder.browser_processes();
+    recorder.signal_browser(Victims::Host, libc::SIGTERM);
+    let told = Instant::now();
+    let nothing_left = || async {
+        let mut processes = before.iter();
+        (!processes.any(BrowserProcess::is_alive)).then_some(())
+    };
+    until("host and browser are gone", SOON, nothing_left).await;
+    println!("gone after {:.1} s", told.elapsed().as_secs_f64());
+    assert!(told.elapsed() < Duration::from_secs(8));
+    recorder.recording().await;
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(recorder.profiles(), 1, "{}", recorder.logs());
+    let said = recorder.logs();
+    let (_, log) = recorder.stop().await;
+    assert_heard_but_for(&log, 1, 5.0, &said);
+}
+
+#[tokio::test]
 async fn whoever_was_heard_is_heard_after_agoras_sdk_has_reconnected() {
     let (agora, mut recorder) = recorded(CHANNEL).await;
     // Twice, as another media track follows the one that followed.
