@@ -423,7 +423,7 @@ async fn what_agora_says_is_told_and_tokens_are_renewed() {
     assert!(renewed.starts_with(&format!("006{APP_ID}")), "{renewed}");
     assert_ne!(renewed, of_join["token"]);
 
-    agora.connection(CHANNEL, "DISCONNECTED", "UID_CONFLICT");
+    agora.take_user_id(CHANNEL);
     let id = recording_id(&tapedeck).await;
     let ended = tapedeck.wait_for_end(&id).await;
     assert_eq!(ended["endReason"], "identity_taken", "{ended}");

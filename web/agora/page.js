@@ -4,6 +4,9 @@
 
 const SAMPLE_RATE = 16000;
 const LEVELS_EVERY_MS = 500;
+const SUBSCRIBE_PAUSE_MS = 500;
+// So many failures in a row are worth telling.
+const FAILURES_TO_TELL = 4;
 
 const sender = new Worker("sender.js");
 const sdk = globalThis.AgoraRTC;
@@ -12,6 +15,8 @@ let context = null;
 let client = null;
 // By user id: the element and the node that hear a speaker.
 const heard = new Map();
+// The SDK's tracks whose changes are listened to.
+const followed = new WeakSet();
 
 function tell(event, fields) {
   sender.postMessage({ event: JSON.stringify({ event, ...fields }) });
@@ -44,9 +49,9 @@ async function startMixer() {
   await context.resume();
 }
 
-function hear(user) {
-  forget(user.uid);
-  const stream = new MediaStream([user.audioTrack.getMediaStreamTrack()]);
+function hear(uid, track) {
+  forget(uid);
+  const stream = new MediaStream([track]);
   // A remote track that no element plays gives silence.
   const element = new Audio();
   element.srcObject = stream;
@@ -54,8 +59,17 @@ function hear(user) {
   element.play().catch((error) => problem("a speaker cannot be played", error));
   const node = context.createMediaStreamSource(stream);
   node.connect(mixer);
-  heard.set(user.uid, { element, node });
-  tell("speaker_sound", { uid: String(user.uid), on: true });
+  heard.set(uid, { element, node });
+  tell("speaker_sound", { uid: String(uid), on: true });
+}
+
+// When the SDK has replaced its peer connection, a speaker comes by another media track, without
+// being published again. `getMediaStreamTrack` gives it only after the event.
+function follow(uid, audioTrack) {
+  hear(uid, audioTrack.getMediaStreamTrack());
+  if (followed.has(audioTrack)) return;
+  followed.add(audioTrack);
+  audioTrack.on("track-updated", (track) => hear(uid, track));
 }
 
 function forget(uid) {
@@ -67,12 +81,19 @@ function forget(uid) {
   tell("speaker_sound", { uid: String(uid), on: false });
 }
 
+// While the SDK replaces its peer connection it refuses, and does not try again by itself.
 async function subscribe(user) {
-  try {
-    await client.subscribe(user, "audio");
-    if (user.audioTrack) hear(user);
-  } catch (error) {
-    problem(`speaker ${user.uid} cannot be heard`, error);
+  let failures = 0;
+  while (user.hasAudio && client.remoteUsers.includes(user)) {
+    try {
+      await client.subscribe(user, "audio");
+      if (user.audioTrack) follow(user.uid, user.audioTrack);
+      return;
+    } catch (error) {
+      failures += 1;
+      if (failures === FAILURES_TO_TELL) problem(`speaker ${user.uid} cannot be heard`, error);
+      await new Promise((resolve) => setTimeout(resolve, SUBSCRIBE_PAUSE_MS));
+    }
   }
 }
 
@@ -99,18 +120,22 @@ function listen() {
   }
 }
 
-// No reports to Agora, where that can be said.
+// No reports to Agora, where that can be said. Without IGNORE_UID_CHECK the SDK calls it a ban when
+// somebody else joins under our user id.
 function configure() {
   const wanted = {
     ENABLE_EVENT_REPORT: false,
     UPLOAD_LOG: false,
     AUDIO_VOLUME_INDICATION_INTERVAL: LEVELS_EVERY_MS,
+    IGNORE_UID_CHECK: true,
   };
   for (const [name, value] of Object.entries(wanted)) {
     try {
       sdk.setParameter(name, value);
+      // One that it does not know is passed over in silence.
+      if (sdk.getParameter(name) !== value) throw new Error("it is unknown");
     } catch (error) {
-      problem(`${name} is not known to Agora's SDK`, error);
+      problem(`Agora's SDK does not take ${name}`, error);
     }
   }
   sdk.setLogLevel(4);

@@ -9,13 +9,14 @@ use tokio::io::{BufReader, BufWriter};
 use tokio::net::unix::OwnedReadHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 use crate::control::{SocketFile, is_same_user, read_line};
 use crate::job::Secret;
 use crate::rooms::media::{encode_event, queue, send};
 
 use super::channel::{CHANNEL_PROTOCOL_VERSION, ChannelEvent, ChannelRequest};
-use super::listening::{Channel, Listening, Teller};
+use super::listening::{Channel, Listening, Teller, happened};
 use super::process::Host;
 
 /// After a failure to accept a connection.
@@ -30,12 +31,17 @@ const MOST_CHANNELS: usize = 64;
 /// How long what a capture is told last may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// How long it may take to leave all channels.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The socket at which captures ask for channels.
 pub struct CaptureSocket {
     listener: UnixListener,
     /// Removed when dropped.
     _file: SocketFile,
     places: Arc<Semaphore>,
+    /// True when all captures have to look for another host.
+    ending: watch::Sender<bool>,
     idle_since: Option<Instant>,
 }
 
@@ -50,6 +56,7 @@ impl CaptureSocket {
             listener: UnixListener::from_std(socket.into())?,
             _file: file,
             places: Arc::new(Semaphore::new(MOST_CHANNELS)),
+            ending: watch::Sender::new(false),
             idle_since: None,
         })
     }
@@ -65,6 +72,24 @@ impl CaptureSocket {
         }
     }
 
+    /// Takes no more captures, and has those that are here leave their channels and look for another
+    /// host.
+    pub async fn close(self) {
+        let Self {
+            listener,
+            _file: file,
+            places,
+            ending,
+            ..
+        } = self;
+        drop((listener, file));
+        ending.send_replace(true);
+        let all = places.acquire_many(MOST_CHANNELS as u32);
+        if tokio::time::timeout(CLOSE_TIMEOUT, all).await.is_err() {
+            log::warn!("not all channels could be left in time");
+        }
+    }
+
     /// Takes one connection, and serves it.
     pub async fn accept(&self, host: &Arc<Host>) {
         match self.listener.accept().await {
@@ -73,9 +98,9 @@ impl CaptureSocket {
                     log::warn!("refused a channel: there are {MOST_CHANNELS} already");
                     return;
                 };
-                let host = host.clone();
+                let (host, ending) = (host.clone(), self.ending.subscribe());
                 tokio::spawn(async move {
-                    if let Err(error) = serve(stream, host).await {
+                    if let Err(error) = serve(stream, host, ending).await {
                         log::info!("a capture's connection ended: {error}");
                     }
                     drop(place);
@@ -90,7 +115,11 @@ impl CaptureSocket {
     }
 }
 
-async fn serve(stream: UnixStream, host: Arc<Host>) -> io::Result<()> {
+async fn serve(
+    stream: UnixStream,
+    host: Arc<Host>,
+    mut ending: watch::Receiver<bool>,
+) -> io::Result<()> {
     let (reading, writing) = stream.into_split();
     let mut requests = Requests::new(reading);
     let (sending, queued, _) = queue();
@@ -128,9 +157,14 @@ async fn serve(stream: UnixStream, host: Arc<Host>) -> io::Result<()> {
     let mut listening = tokio::spawn(Listening::new(host, channel, teller, left).run());
     let outcome = tokio::select! {
         _ = &mut listening => {
-            // The queue ended with it; what is in it is still sent.
-            let _ = tokio::time::timeout(LAST_WORDS, &mut writing).await;
-            writing.abort();
+            say_last_words(writing).await;
+            return Ok(());
+        }
+        () = happened(&mut ending) => {
+            // It says good-bye to the channel; the capture looks for another host.
+            let _ = leaving.send(true);
+            let _ = listening.await;
+            say_last_words(writing).await;
             return Ok(());
         }
         gone = receive(&mut requests, &renewing) => gone,
@@ -141,6 +175,12 @@ async fn serve(stream: UnixStream, host: Arc<Host>) -> io::Result<()> {
     let _ = listening.await;
     writing.abort();
     outcome
+}
+
+/// Sends what is in a queue that has ended.
+async fn say_last_words(mut writing: JoinHandle<io::Result<()>>) {
+    let _ = tokio::time::timeout(LAST_WORDS, &mut writing).await;
+    writing.abort();
 }
 
 /// Passes on what the capture asks, until it has gone.

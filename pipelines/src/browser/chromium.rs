@@ -65,14 +65,16 @@ pub enum BrowserError {
     Silent,
     #[error("a tab cannot be opened: {0}")]
     Tab(DevToolsError),
+    #[error("Chromium hangs")]
+    Hangs,
 }
 
 /// A running browser. When the last hold on it is dropped, it is ended and its profile removed.
 pub struct Browser {
     devtools: DevTools,
     ended: watch::Receiver<bool>,
-    /// Held for as long as the browser is wanted.
-    _wanted: mpsc::Sender<()>,
+    /// Held for as long as the browser is wanted; a message ends it at once.
+    wanted: mpsc::Sender<()>,
 }
 
 impl Browser {
@@ -108,7 +110,7 @@ impl Browser {
         let browser = Self {
             devtools: DevTools::new(reading, writing),
             ended,
-            _wanted: wanted,
+            wanted,
         };
         let answering = browser.devtools.command("Browser.getVersion", json!({}));
         match tokio::time::timeout(START_TIMEOUT, answering).await {
@@ -134,6 +136,12 @@ impl Browser {
         happened(&mut self.devtools.closed()).await;
     }
 
+    /// Kills it with all its processes, whoever still holds it.
+    pub fn kill(&self) {
+        // An error means that it was told so already, or has ended.
+        let _ = self.wanted.try_send(());
+    }
+
     /// Opens an address in a tab of its own.
     ///
     /// # Errors
@@ -141,8 +149,15 @@ impl Browser {
     pub async fn open(self: &Arc<Self>, address: &str) -> Result<Tab, BrowserError> {
         let lost = self.devtools.lost_targets();
         let url = json!({ "url": address });
-        let opened = self.devtools.command("Target.createTarget", url).await;
-        let opened = opened.map_err(BrowserError::Tab)?;
+        // That a tab does not open may be due to the tab; the second question is to the browser.
+        let (opened, asked) = tokio::join!(
+            self.devtools.command("Target.createTarget", url),
+            self.devtools.command("Browser.getVersion", json!({})),
+        );
+        let opened = opened.map_err(|error| match asked {
+            Err(DevToolsError::Silent) => BrowserError::Hangs,
+            _ => BrowserError::Tab(error),
+        })?;
         Ok(Tab {
             browser: Arc::clone(self),
             target: opened["targetId"].as_str().unwrap_or_default().to_owned(),
@@ -231,8 +246,9 @@ async fn look_after(
     let group = child.id().and_then(|id| i32::try_from(id).ok());
     tokio::select! {
         status = child.wait() => log::warn!("the browser ended: {}", describe(status)),
-        _ = unwanted.recv() => {
-            if tokio::time::timeout(END_TIMEOUT, child.wait()).await.is_err() {
+        told = unwanted.recv() => {
+            let ends = tokio::time::timeout(END_TIMEOUT, child.wait());
+            if told.is_none() && ends.await.is_err() {
                 log::warn!("the browser does not end, killing it");
             }
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
 
@@ -9,6 +10,9 @@ use crate::job::BrowserSettings;
 
 use super::chromium::{Browser, BrowserError};
 use super::listening::happened;
+
+/// How long the browser may take to end when it is told to, with its tabs.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The browser that all tabs share, started when it is needed.
 pub struct Keeper {
@@ -69,12 +73,36 @@ impl Keeper {
         Ok(browser)
     }
 
+    /// Kills a browser that hangs. Who wants a tab then gets another one.
+    pub async fn give_up(&self, hanging: &Arc<Browser>) {
+        hanging.kill();
+        let current = &mut *self.current.lock().await;
+        let is_it = |browser: &mut Arc<Browser>| Arc::ptr_eq(browser, hanging);
+        if current.browser.take_if(is_it).is_some() {
+            log::warn!("the browser does not answer, killing it");
+        }
+    }
+
     /// Ends the browser, with all that it left.
     pub async fn close(&self) {
         let mut current = self.current.lock().await;
-        current.browser = None;
-        for mut ended in std::mem::take(&mut current.endings) {
-            happened(&mut ended).await;
+        let held = current.browser.take().as_ref().map(Arc::downgrade);
+        let mut endings = std::mem::take(&mut current.endings);
+        let all_ended = async {
+            for ended in &mut endings {
+                happened(ended).await;
+            }
+        };
+        tokio::pin!(all_ended);
+        if tokio::time::timeout(CLOSE_TIMEOUT, &mut all_ended)
+            .await
+            .is_err()
+        {
+            // A tab that cannot be closed still holds it.
+            if let Some(browser) = held.and_then(|browser| browser.upgrade()) {
+                browser.kill();
+            }
+            all_ended.await;
         }
     }
 }

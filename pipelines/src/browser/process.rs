@@ -89,7 +89,7 @@ async fn serve(job: BrowserJob) -> io::Result<()> {
     };
     log::info!("ending: {reason}");
     // Before the browser: a capture that comes now finds no host and starts the next one.
-    drop(captures);
+    captures.close().await;
     host.keeper.close().await;
     Ok(())
 }

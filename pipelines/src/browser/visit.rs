@@ -70,7 +70,7 @@ impl From<BrowserError> for Departure {
             BrowserError::Start(_) | BrowserError::EndedAtOnce | BrowserError::Silent => {
                 Self::NotIn(not_possible(error))
             }
-            BrowserError::Tab(_) => Self::Lost(error.to_string()),
+            BrowserError::Tab(_) | BrowserError::Hangs => Self::Lost(error.to_string()),
         }
     }
 }
@@ -138,7 +138,11 @@ impl<'a> Visit<'a> {
         let sdk = sdk.map_err(|message| Departure::NotIn(not_possible(message)))?;
         let browser = self.host.keeper.browser().await?;
         let mut expected = self.host.pages.expect(sdk);
-        let mut tab = browser.open(&expected.address()).await?;
+        let opened = browser.open(&expected.address()).await;
+        if matches!(opened, Err(BrowserError::Hangs)) {
+            self.host.keeper.give_up(&browser).await;
+        }
+        let mut tab = opened?;
         tokio::select! {
             socket = expected.socket() => match socket {
                 Some(socket) => Ok((tab, socket)),

@@ -142,6 +142,25 @@ impl Agora {
         self.signalling.tell_audience(channel, &event);
     }
 
+    /// Somebody else joins a channel under the user id of its recorders.
+    pub fn take_user_id(&self, channel: &str) {
+        self.signalling
+            .tell_audience(channel, &json!({ "type": "uid-taken" }));
+    }
+
+    /// The SDK of the recorders of a channel gets another session: it receives whom it received
+    /// over other connections, without telling of it otherwise than its own does.
+    pub fn renew_session(&self, channel: &str) {
+        self.signalling
+            .tell_audience(channel, &json!({ "type": "renew-session" }));
+    }
+
+    /// The SDK of the recorders of a channel refuses to receive a speaker, so many times.
+    pub fn refuse_subscriptions(&self, channel: &str, count: u32) {
+        let event = json!({ "type": "refuse-subscriptions", "count": count });
+        self.signalling.tell_audience(channel, &event);
+    }
+
     /// Raises an event without fields.
     pub fn raise(&self, channel: &str, name: &str) {
         let event = json!({ "type": "raise", "name": name });

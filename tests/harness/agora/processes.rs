@@ -12,6 +12,8 @@ pub enum Victims {
     Browser,
     /// Those that run its tabs.
     Renderers,
+    /// Those that wait for its crash.
+    CrashHandlers,
 }
 
 /// One process.
@@ -29,12 +31,12 @@ impl BrowserProcess {
         stat(self.id).is_some_and(|stat| stat.started == self.started && stat.state != "Z")
     }
 
-    /// Ends it at once.
-    pub fn kill(&self) {
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
         if self.is_alive() {
             // SAFETY: it is the very process that was found.
             unsafe {
-                libc::kill(self.id as i32, libc::SIGKILL);
+                libc::kill(self.id as i32, signal);
             }
         }
     }
@@ -54,6 +56,8 @@ pub fn below(folder: &Path) -> Vec<BrowserProcess> {
             return None;
         } else if words.contains("--type=renderer") {
             Victims::Renderers
+        } else if words.contains("crashpad_handler\0") {
+            Victims::CrashHandlers
         } else if !words.contains("--type=") {
             Victims::Browser
         } else {

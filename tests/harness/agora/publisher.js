@@ -23,6 +23,7 @@ function inFullQuality(sdp) {
 }
 
 async function offer(listener) {
+  connections.get(listener)?.close();
   const connection = new RTCPeerConnection();
   connections.set(listener, connection);
   connection.addTrack(output.stream.getAudioTracks()[0], output.stream);

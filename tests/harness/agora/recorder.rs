@@ -126,9 +126,16 @@ impl Recorder {
 
     /// Kills some of the processes of host and browser; returns them.
     pub fn kill_browser(&self, victims: Victims) -> Vec<BrowserProcess> {
+        self.signal_browser(victims, libc::SIGKILL)
+    }
+
+    /// Sends some of the processes of host and browser a signal; returns them.
+    pub fn signal_browser(&self, victims: Victims, signal: i32) -> Vec<BrowserProcess> {
         let mut processes = self.browser_processes();
         processes.retain(|process| process.kind == victims);
-        processes.iter().for_each(BrowserProcess::kill);
+        for process in &processes {
+            process.signal(signal);
+        }
         processes
     }
 

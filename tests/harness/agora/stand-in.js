@@ -9,23 +9,45 @@
     return Object.assign(new Error(message), { name: "AgoraRTCError", code });
   }
 
-  class Client {
+  class Emitter {
+    listeners = new Map();
+
+    on(event, listener) {
+      this.listeners.set(event, [...(this.listeners.get(event) ?? []), listener]);
+    }
+
+    emit(event, ...fields) {
+      this.listeners.get(event)?.forEach((listener) => listener(...fields));
+    }
+  }
+
+  // A speaker's sound, through one media track after the other.
+  class RemoteTrack extends Emitter {
+    constructor(track) {
+      super();
+      this.track = track;
+    }
+
+    getMediaStreamTrack() {
+      return this.track;
+    }
+
+    // The event comes first.
+    replace(track) {
+      this.emit("track-updated", track);
+      this.track = track;
+    }
+  }
+
+  class Client extends Emitter {
     constructor({ mode, codec, role }) {
       if (mode !== "live" || codec !== "vp8" || role !== "audience") {
         throw failure("INVALID_PARAMS", "a recorder listens in live mode, as audience");
       }
-      this.listeners = new Map();
+      super();
       this.remoteUsers = [];
       this.connections = new Map();
       this.state = "DISCONNECTED";
-    }
-
-    on(event, listener) {
-      this.listeners.set(event, listener);
-    }
-
-    emit(event, ...fields) {
-      this.listeners.get(event)?.(...fields);
     }
 
     become(state, reason) {
@@ -73,6 +95,7 @@
           return this.emit("user-published", user, "audio");
         case "unpublished":
           user.hasAudio = false;
+          delete user.audioTrack;
           this.drop(event.uid);
           return this.emit("user-unpublished", user, "audio");
         case "offer":
@@ -80,6 +103,17 @@
         case "state":
           if (event.state === "DISCONNECTED") this.events.close();
           return this.become(event.state, event.reason);
+        case "uid-taken":
+          this.events.close();
+          return this.become(
+            "DISCONNECTED",
+            parameters.IGNORE_UID_CHECK ? "UID_CONFLICT" : "UID_BANNED",
+          );
+        case "renew-session":
+          return this.renewSession();
+        case "refuse-subscriptions":
+          this.refusals = event.count;
+          return;
         case "raise":
           return this.emit(event.name);
       }
@@ -90,14 +124,31 @@
       this.connections.delete(uid);
     }
 
-    subscribe(user, kind) {
+    async subscribe(user, kind) {
       if (kind !== "audio") throw failure("INVALID_PARAMS", kind);
+      if (this.refusals > 0) {
+        this.refusals -= 1;
+        throw failure("INVALID_OPERATION", "Cannot subscribe remote user");
+      }
+      user.audioTrack = new RemoteTrack(await this.receive(user));
+      return user.audioTrack;
+    }
+
+    // Who was heard is heard again, without having published again.
+    async renewSession() {
+      this.become("RECONNECTING", "INTERRUPTED");
+      const users = this.remoteUsers.filter(({ uid }) => this.connections.has(uid));
+      users.forEach(({ uid }) => this.drop(uid));
+      this.become("CONNECTED");
+      for (const user of users) user.audioTrack.replace(await this.receive(user));
+    }
+
+    receive(user) {
       return new Promise((resolve) => {
         const connection = new RTCPeerConnection();
         connection.ontrack = ({ track, receiver }) => {
-          user.audioTrack = { getMediaStreamTrack: () => track };
           this.connections.get(user.uid).receiver = receiver;
-          resolve(user.audioTrack);
+          resolve(track);
         };
         this.connections.set(user.uid, { connection });
         this.signal(user.session, { type: "subscribe", session: this.session });
@@ -125,7 +176,7 @@
           return { uid, level: level * 100 };
         });
         this.emit("volume-indicator", volumes);
-      }, STAND_IN.levelsEvery ?? 2000);
+      }, parameters.AUDIO_VOLUME_INDICATION_INTERVAL);
     }
 
     async renewToken(token) {
@@ -140,12 +191,20 @@
     }
   }
 
+  const parameters = {
+    ENABLE_EVENT_REPORT: true,
+    UPLOAD_LOG: true,
+    AUDIO_VOLUME_INDICATION_INTERVAL: 2000,
+    IGNORE_UID_CHECK: false,
+  };
+
   globalThis.AgoraRTC = {
     VERSION: "4.24.8",
     setLogLevel() {},
     setParameter(name, value) {
-      if (name === "AUDIO_VOLUME_INDICATION_INTERVAL") STAND_IN.levelsEvery = value;
+      if (name in parameters) parameters[name] = value;
     },
+    getParameter: (name) => parameters[name],
     createClient: (config) => new Client(config),
   };
 })();
