@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::config::Server;
 
@@ -34,6 +36,10 @@ pub enum ListenError {
         source: io::Error,
     },
 }
+
+/// How long an address that is in use is tried.
+const FREED_WITHIN: Duration = Duration::from_secs(1);
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// The variable of the port of all interfaces.
 pub const MAIN_PORT: &str = "SERVER_PORT";
@@ -76,10 +82,22 @@ pub fn bind(
 ) -> Result<Vec<TcpListener>, ListenError> {
     addresses
         .iter()
-        .map(|address| {
-            TcpListener::bind(address).map_err(|error| refusal(*address, variable, error))
-        })
+        .map(|address| listen(*address).map_err(|error| refusal(*address, variable, error)))
         .collect()
+}
+
+/// Listens, after a while if the address is in use: a server that was killed as it started a process
+/// leaves its sockets to that for a moment, until the program in it is replaced.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let deadline = Instant::now() + FREED_WITHIN;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < deadline => {
+                sleep(TRY_AGAIN);
+            }
+            done => return done,
+        }
+    }
 }
 
 fn refusal(address: SocketAddr, variable: &'static str, source: io::Error) -> ListenError {
@@ -115,6 +133,18 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("SERVER_PORT="), "{error}");
+    }
+
+    #[test]
+    fn a_port_that_is_let_go_soon_is_taken() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let holder = std::thread::spawn(move || {
+            sleep(Duration::from_millis(200));
+            drop(taken);
+        });
+        assert_eq!(bind(&[address], MAIN_PORT).unwrap().len(), 1);
+        holder.join().unwrap();
     }
 
     #[test]
