@@ -20,6 +20,7 @@ use object_store::{
 };
 
 use self::read::chunks;
+use self::write::{Naming, Wanted};
 use crate::catalogue::Catalogue;
 use crate::layout::{METADATA_FOLDER, check_name, from_name, metadata_name, stored_object};
 use crate::work::{blocking, failed};
@@ -39,6 +40,7 @@ pub struct DiskStore {
     place: String,
     objects: Arc<LocalFileSystem>,
     catalogue: Arc<Catalogue>,
+    naming: Naming,
 }
 
 impl DiskStore {
@@ -65,6 +67,7 @@ impl DiskStore {
             place,
             objects: Arc::new(objects),
             catalogue: Arc::default(),
+            naming: Naming::default(),
         })
     }
 
@@ -137,7 +140,15 @@ impl RecordingStore for DiskStore {
         let (folder, source, metadata) =
             (self.folder.clone(), path.to_path_buf(), metadata.clone());
         let name = metadata.name.clone();
-        blocking(&name, move || write::put(&folder, &source, &metadata)).await??;
+        // Gone as soon as nobody waits for the file any more.
+        let waiter = Arc::new(());
+        let wanted = Wanted {
+            by: Arc::downgrade(&waiter),
+            naming: self.naming.clone(),
+        };
+        let put = move || write::put(&folder, &source, &metadata, &wanted);
+        blocking(&name, put).await??;
+        drop(waiter);
         let size = self.head(&name).await?.size;
         progress.set(size);
         Ok(Stored {
@@ -148,9 +159,11 @@ impl RecordingStore for DiskStore {
         })
     }
 
-    /// A copy that was not finished is overwritten by the next and removed at the next start.
-    async fn give_up(&self, _: &Path, _: &str) -> Result<(), StoreError> {
-        Ok(())
+    /// A copy that is under way removes itself when it notices that nobody waits for it; one that
+    /// nobody finished is overwritten by the next and removed at the next start.
+    async fn give_up(&self, _: &Path, name: &str) -> Result<(), StoreError> {
+        let naming = self.naming.clone();
+        blocking(name, move || drop(naming.hold())).await
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
