@@ -66,6 +66,21 @@ async fn damaged_metadata_does_not_hide_the_file() {
 }
 
 #[tokio::test]
+async fn metadata_of_applications_that_divide_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    std::fs::write(folder.path().join("a.mp4"), b"film").unwrap();
+    let described = r#"{"name":"a.mp4","roomName":"room","roomId":"RM_x",
+        "startedAt":1795301608123.6,"duration":null,"size":null}"#;
+    std::fs::write(folder.path().join(".metadata/a.json"), described).unwrap();
+    let listed = store.list().await.unwrap().remove(0);
+    assert_eq!(
+        (listed.room_name.as_str(), listed.started_at, listed.size),
+        ("room", 1_795_301_608_124, 4)
+    );
+}
+
+#[tokio::test]
 async fn leaves_no_temporary_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = DiskStore::open(&folder.path().join("store")).unwrap();

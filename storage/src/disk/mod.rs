@@ -22,7 +22,7 @@ use object_store::{
 use self::read::chunks;
 use self::write::{Naming, Wanted};
 use crate::catalogue::Catalogue;
-use crate::layout::{METADATA_FOLDER, check_name, from_name, metadata_name, stored_object};
+use crate::layout::{METADATA_FOLDER, check_name, listed, metadata_name, stored_object};
 use crate::work::{blocking, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
@@ -94,7 +94,7 @@ impl DiskStore {
     ) -> Result<Option<RecordingMetadata>, StoreError> {
         let path = metadata_name(name);
         if let Some(known) = self.catalogue.known(&path, etag) {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let location = ObjectPath::parse(&path)
             .map_err(|error| failed("read the metadata of", name, error))?;
@@ -106,17 +106,7 @@ impl DiskStore {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed("read the metadata of", name, error)),
         };
-        match serde_json::from_slice::<RecordingMetadata>(&bytes) {
-            Ok(metadata) => {
-                self.catalogue
-                    .learn(path, etag.to_owned(), metadata.clone());
-                Ok(Some(metadata))
-            }
-            Err(error) => {
-                log::warn!("{path} holds no metadata: {error}");
-                Ok(None)
-            }
-        }
+        Ok(self.catalogue.read(&path, etag, &bytes))
     }
 }
 
@@ -184,14 +174,8 @@ impl RecordingStore for DiskStore {
                 Some(etag) => self.metadata(name, etag).await?,
                 None => None,
             };
-            let recording = match metadata {
-                Some(metadata) => Some(RecordingMetadata {
-                    name: name.into(),
-                    ..metadata
-                }),
-                None => from_name(name, object.size, object.last_modified.timestamp_millis()),
-            };
-            recordings.extend(recording);
+            let modified_at = object.last_modified.timestamp_millis();
+            recordings.extend(listed(name, object.size, modified_at, metadata));
         }
         Ok(recordings)
     }

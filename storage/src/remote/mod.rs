@@ -38,7 +38,7 @@ use self::upload::{Outcome, Upload};
 use crate::catalogue::Catalogue;
 use crate::hash::{self, PartedDigest};
 use crate::layout::{
-    METADATA_FOLDER, check_name, content_type, from_name, metadata_name, stored_object,
+    METADATA_FOLDER, check_name, content_type, listed, metadata_name, stored_object,
 };
 use crate::work::{examined, failed};
 use crate::{
@@ -262,7 +262,7 @@ impl<B: Backend> RemoteStore<B> {
         etag: &str,
     ) -> Result<Option<RecordingMetadata>, StoreError> {
         if let Some(known) = self.catalogue.known(path.as_ref(), etag) {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let read = |error| self.place.error("read the metadata of", name, error);
         let bytes = match self.backend.objects().get(&path).await {
@@ -270,18 +270,7 @@ impl<B: Backend> RemoteStore<B> {
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(read(error)),
         };
-        match serde_json::from_slice::<RecordingMetadata>(&bytes) {
-            Ok(metadata) => {
-                let path = path.as_ref().to_owned();
-                self.catalogue
-                    .learn(path, etag.to_owned(), metadata.clone());
-                Ok(Some(metadata))
-            }
-            Err(error) => {
-                log::warn!("{path} holds no metadata: {error}");
-                Ok(None)
-            }
-        }
+        Ok(self.catalogue.read(path.as_ref(), etag, &bytes))
     }
 
     /// What a list tells of an object.
@@ -301,13 +290,12 @@ impl<B: Backend> RemoteStore<B> {
             Some(etag) => self.metadata(&object.name, path, etag).await?,
             None => None,
         };
-        Ok(match metadata {
-            Some(metadata) => Some(RecordingMetadata {
-                name: object.name,
-                ..metadata
-            }),
-            None => from_name(&object.name, object.size, object.modified_at),
-        })
+        Ok(listed(
+            &object.name,
+            object.size,
+            object.modified_at,
+            metadata,
+        ))
     }
 }
 
