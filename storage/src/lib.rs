@@ -33,7 +33,7 @@ pub use hash::of_file as file_digest;
 pub use layout::content_type;
 pub use names::{FileNameParts, parse_file_name};
 pub use remote::{Azure, AzureSettings, RemoteStore, S3, S3Settings, open_azure, open_s3};
-pub use set::{Listing, Stores};
+pub use set::{Listing, Store, Stores};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
 /// are those that OpenVidu's recording applications write, which divide what they are told: their
