@@ -316,9 +316,9 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
         let digest = move |source: &Path| PartedDigest::of_file(source, part_bytes);
         let file = examined(path, metadata, digest).await?;
         let (location, sha256) = (self.location(&name)?, file.hex());
-        match self.compare(&name, &location, &file).await? {
-            There::TheFile => {}
-            There::SomethingElse => return Err(StoreError::Conflict(name)),
+        let sent = match self.compare(&name, &location, &file).await? {
+            There::TheFile => Ok(()),
+            There::SomethingElse => Err(StoreError::Conflict(name.clone())),
             There::Nothing => {
                 let attributes = Attributes::from_iter([
                     (Attribute::ContentType, content_type(&name).to_owned()),
@@ -334,16 +334,21 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
                     sha256: &sha256,
                     told: progress,
                 };
-                self.send(upload, &file, attributes).await?;
+                self.send(upload, &file, attributes).await
             }
+        };
+        if sent.is_ok() {
+            reached("upload.copied");
         }
-        reached("upload.copied");
-        // It is there: what earlier tries left besides must not undo that. Small files leave nothing.
-        if file.size > part_bytes
+        // It is there, or something else is, and stays: what tries left besides goes. Small files
+        // leave nothing.
+        if matches!(sent, Ok(()) | Err(StoreError::Conflict(_)))
+            && file.size > part_bytes
             && let Err(error) = self.give_up(path, &name).await
         {
             log::warn!("what an earlier upload of {name} left is still there: {error}");
         }
+        sent?;
         upload::forget(path, &name).await?;
         self.describe(metadata).await?;
         reached("upload.described");
