@@ -76,14 +76,24 @@ enum There {
 }
 
 impl<B: Backend> RemoteStore<B> {
-    /// A store below `prefix`; `place` says in errors where that is.
-    fn new(backend: B, place: Place, prefix: &str) -> Self {
-        Self {
+    /// A store below `prefix`, which keys have as it is; `place` says in errors where that is.
+    ///
+    /// # Errors
+    /// No key can begin so.
+    fn new(backend: B, place: Place, prefix: &str) -> Result<Self, StoreError> {
+        let prefix = ObjectPath::parse(prefix.trim_matches('/')).map_err(|error| {
+            let detail = format!(
+                "no key can begin with storage.recordings_path (RECORDINGS_PATH): {error}; take \
+                 names with single slashes between them"
+            );
+            failed("open", &place.description, detail)
+        })?;
+        Ok(Self {
             backend: Arc::new(backend),
             place,
-            prefix: ObjectPath::from(prefix),
+            prefix,
             catalogue: Catalogue::default(),
-        }
+        })
     }
 
     /// Where an object is; a name that cannot be one is not in the store.

@@ -1,7 +1,7 @@
 //! The same on another server, and what somebody else may have left in a bucket.
 
 use storage_testing::moto::Moto;
-use tapedeck_storage::{RecordingStore, open_s3};
+use tapedeck_storage::{RecordingStore, S3Settings, open_s3};
 
 use super::{content, file, large, suite, unwatched};
 
@@ -69,6 +69,34 @@ async fn what_openvidu_applications_left_is_listed_read_and_deleted() {
         store.delete(name).await.unwrap();
     }
     assert_eq!(store.list().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_lies_below_any_path_is_found_there() {
+    let Some(server) = Moto::start().await else {
+        return;
+    };
+    let open = |prefix: &str| {
+        let prefix = prefix.into();
+        open_s3(&S3Settings {
+            prefix,
+            ..server.settings()
+        })
+    };
+    server.put("%EB%85%B9%ED%99%94/earlier.mp4", "film").await;
+    let store = open("녹화/").unwrap();
+    assert_eq!(content(&store, "earlier.mp4").await, b"film");
+    assert_eq!(store.list().await.unwrap()[0].name, "earlier.mp4");
+    store.delete("earlier.mp4").await.unwrap();
+    suite::run(&store).await;
+    suite::run(&open("/~ #[%EB%85%B9/").unwrap()).await;
+
+    for prefix in ["films//daily/", "../films/", "films\n/"] {
+        let Err(error) = open(prefix) else {
+            panic!("{prefix:?}");
+        };
+        assert!(error.to_string().contains("RECORDINGS_PATH"), "{error}");
+    }
 }
 
 #[tokio::test]
