@@ -52,15 +52,6 @@ impl Library {
             .ok()??;
         Known::of(&delivered, name, folder)
     }
-
-    /// The file with this name and where it is, if it is on this machine outside of a store.
-    async fn local(&self, name: &str) -> Option<(PathBuf, StoredObject)> {
-        let known = self.known(name).await?;
-        match known.is_delivered && !known.is_here().await {
-            true => None,
-            false => Some((known.path, known.object)),
-        }
-    }
 }
 
 /// A rendered file of a recording of this server.
@@ -68,6 +59,8 @@ struct Known {
     /// Where it is, or was until it was delivered.
     path: PathBuf,
     object: StoredObject,
+    /// Of its recording.
+    source: String,
     is_delivered: bool,
 }
 
@@ -81,6 +74,7 @@ impl Known {
                 etag: file.sha256.clone(),
                 modified_at: manifest.ended_at.unwrap_or(manifest.created_at),
             },
+            source: manifest.source.clone(),
             is_delivered: manifest.is_delivered(),
         })
     }
@@ -118,12 +112,12 @@ impl RecordingStore for Library {
 
     async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
         let Some(known) = self.known(name).await else {
-            return self.stores().head(name).await;
+            return self.stores().head(name, None).await;
         };
         if !known.is_delivered || known.is_here().await {
             return Ok(known.object);
         }
-        let stored = self.stores().head(name).await?;
+        let stored = self.stores().head(name, Some(&known.source)).await?;
         // Whoever began to read it here goes on reading it there: it is the same.
         Ok(match stored.size == known.object.size {
             true => known.object,
@@ -136,24 +130,28 @@ impl RecordingStore for Library {
         name: &str,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        if let Some((path, _)) = self.local(name).await {
-            match read_file(&path, name, range.clone()).await {
+        let known = self.known(name).await;
+        if let Some(known) = &known
+            && (!known.is_delivered || known.is_here().await)
+        {
+            match read_file(&known.path, name, range.clone()).await {
                 // Delivered meanwhile, or its time here is over.
                 Err(StoreError::NotFound(_)) => {}
                 answer => return answer,
             }
         }
-        self.stores().read(name, range).await
+        let source = known.as_ref().map(|known| known.source.as_str());
+        self.stores().read(name, source, range).await
     }
 
     async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
         let Some(known) = self.known(name).await else {
-            return self.stores().url(name, valid).await;
+            return self.stores().url(name, None, valid).await;
         };
         if !known.is_delivered {
             return Ok(None);
         }
-        match self.stores().url(name, valid).await {
+        match self.stores().url(name, Some(&known.source), valid).await {
             // It can be fetched here.
             Err(_) if known.is_here().await => Ok(None),
             answer => answer,

@@ -130,6 +130,20 @@ impl Manifest {
         further.chain([self.name.clone()]).collect()
     }
 
+    /// Length of the rendered recording, ms, also where its sound continues in further files, as a
+    /// long WAV does in `-2`; none until it is rendered.
+    pub fn rendered_ms(&self) -> Option<u64> {
+        let main = self.file.as_ref()?;
+        // Nobody's voice has a file of such a name; pictures have, and last no time.
+        let continues = |file: &&OutputFile| {
+            let number = file.suffix.strip_prefix('-');
+            number.is_some_and(|number| number.parse::<u32>().is_ok())
+        };
+        let further = self.further_files.iter().filter(continues);
+        let further: u64 = further.map(|file| file.duration_ms).sum();
+        Some(main.duration_ms + further)
+    }
+
     /// Whether one of its files has this name.
     pub fn has_name(&self, name: &str) -> bool {
         self.name == name || self.names().iter().any(|known| known == name)

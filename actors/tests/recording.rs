@@ -2,10 +2,14 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
 use common::*;
 use tapedeck_actors::*;
 use tapedeck_pipelines::control::EndReason;
-use tapedeck_storage::RecordingStore;
+use tapedeck_storage::{RecordingStore, Stores};
 
 #[actix_rt::test]
 async fn a_recording_is_started_stopped_delivered_and_cleaned_up() {
@@ -225,6 +229,71 @@ async fn deleting_removes_everything_and_is_refused_while_live() {
         fixture.recorder.delete("../../data/work").await,
         Err(DeleteError::NotFound)
     );
+}
+
+#[actix_rt::test]
+async fn a_store_that_is_away_delays_nothing_that_another_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = Arc::new(TroubledStore::new(folder.path()));
+    let stores =
+        |store: Arc<TroubledStore>| Stores::from(main.clone()).with_source("livekit", store);
+    let fixture = Fixture::among(|_| {}, 0, stores).await;
+    let (recorder, store) = (&fixture.recorder, &fixture.store);
+    let name = fixture.start("room").await.name;
+    fixture.stop("room").await;
+    fixture.no_process_left().await;
+    let foreign = fixture.folder.path().join("recordings/foreign.mp4");
+    std::fs::write(&foreign, "film").unwrap();
+
+    main.away.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    for name in [&name, "foreign.mp4"] {
+        let size = recorder.library().head(name).await.unwrap().size;
+        let read = recorder.library().read(name, 0..size).await;
+        assert!(read.is_ok(), "{name}");
+    }
+    assert!(begun.elapsed() < AWAY_FOR, "{:?}", begun.elapsed());
+
+    // Where it is decides whether it can go.
+    main.away.store(false, Ordering::SeqCst);
+    store.away.store(true, Ordering::SeqCst);
+    let refused = recorder.delete(&name).await;
+    assert!(
+        matches!(refused, Err(DeleteError::StoreAway(_))),
+        "{refused:?}"
+    );
+    assert_eq!(fixture.listed().await.len(), 1);
+    main.away.store(true, Ordering::SeqCst);
+    store.away.store(false, Ordering::SeqCst);
+    for name in [&name, "foreign.mp4"] {
+        recorder.delete(name).await.unwrap();
+    }
+    assert!(fixture.listed().await.is_empty());
+    assert!(store.list().await.unwrap().is_empty());
+}
+
+#[actix_rt::test]
+async fn a_recording_that_cannot_be_looked_up_whole_is_not_deleted_by_half() {
+    let fixture = Fixture::new().await;
+    let recordings = fixture.folder.path().join("recordings");
+    for name in ["foreign.mp4", "foreign.jpg"] {
+        std::fs::write(recordings.join(name), "film").unwrap();
+    }
+    let described = r#"{"id":"EG_1","name":"foreign.mp4","roomName":"room","roomId":"RM_1",
+        "startedAt":1795301608123,"duration":1.0,"size":4,"files":["foreign.jpg"]}"#;
+    std::fs::write(recordings.join(".metadata/foreign.json"), described).unwrap();
+
+    fixture.store.cannot_list.store(true, Ordering::SeqCst);
+    let refused = fixture.recorder.delete("foreign.mp4").await;
+    assert!(
+        matches!(refused, Err(DeleteError::StoreAway(_))),
+        "{refused:?}"
+    );
+    assert!(recordings.join("foreign.mp4").exists());
+    fixture.store.cannot_list.store(false, Ordering::SeqCst);
+    fixture.recorder.delete("foreign.mp4").await.unwrap();
+    assert!(!recordings.join("foreign.mp4").exists());
+    assert!(!recordings.join("foreign.jpg").exists());
 }
 
 #[actix_rt::test]

@@ -42,12 +42,13 @@ async fn check_one(
     deep: bool,
     report: &mut CheckReport,
 ) {
-    let looked = match stores.head(name).await {
+    let source = Some(manifest.source.as_str());
+    let looked = match stores.head(name, source).await {
         Ok(object) if object.size != file.size_bytes => Ok(Some(format!(
             "its {} bytes are not the {} that were delivered: restore it from a backup",
             object.size, file.size_bytes
         ))),
-        Ok(_) if deep => read(stores, name, file).await,
+        Ok(_) if deep => read(stores, name, source, file).await,
         Ok(_) => Ok(None),
         Err(error) => Err(error),
     };
@@ -73,9 +74,10 @@ async fn check_one(
 async fn read(
     stores: &Stores,
     name: &str,
+    source: Option<&str>,
     file: &OutputFile,
 ) -> Result<Option<String>, StoreError> {
-    let found = stores.digest(name, file.size_bytes).await?;
+    let found = stores.digest(name, source, file.size_bytes).await?;
     Ok((found != file.sha256).then(|| {
         format!(
             "its SHA-256 is {found}, not {}: restore it from a backup",

@@ -61,6 +61,27 @@ pub fn stored_object(object: &ObjectMeta) -> StoredObject {
     }
 }
 
+/// What a list tells of an object (bytes, Unix ms) with its metadata, or else by its name; none for
+/// what is no recording.
+pub fn listed(
+    name: &str,
+    size: u64,
+    modified_at: i64,
+    metadata: Option<RecordingMetadata>,
+) -> Option<RecordingMetadata> {
+    let Some(metadata) = metadata else {
+        return from_name(name, size, modified_at);
+    };
+    Some(RecordingMetadata {
+        name: name.into(),
+        size: match metadata.size {
+            0 => size,
+            told => told,
+        },
+        ..metadata
+    })
+}
+
 /// What the name of a recording without metadata tells, and its object (bytes, Unix ms); none for
 /// what is no recording.
 pub fn from_name(name: &str, size: u64, modified_at: i64) -> Option<RecordingMetadata> {

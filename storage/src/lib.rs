@@ -7,6 +7,7 @@ mod firebase;
 mod hash;
 mod layout;
 mod names;
+mod numbers;
 mod remote;
 mod set;
 mod work;
@@ -32,24 +33,29 @@ pub use hash::of_file as file_digest;
 pub use layout::content_type;
 pub use names::{FileNameParts, parse_file_name};
 pub use remote::{Azure, AzureSettings, RemoteStore, S3, S3Settings, open_azure, open_s3};
-pub use set::{Listing, Stores};
+pub use set::{Listing, Store, Stores};
 
 /// What is known of a stored recording besides its bytes: the JSON beside the file. The fields
-/// are those that OpenVidu's recording applications write.
+/// are those that OpenVidu's recording applications write, which divide what they are told: their
+/// numbers may have a fraction, or be none.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordingMetadata {
     /// `EG_` and 12 characters.
+    #[serde(default)]
     pub id: String,
     /// File name, with its extension.
     pub name: String,
     pub room_name: String,
     pub room_id: String,
     /// Unix ms.
+    #[serde(deserialize_with = "numbers::rounded")]
     pub started_at: i64,
     /// Seconds.
+    #[serde(default, deserialize_with = "numbers::if_any")]
     pub duration: f64,
     /// Bytes.
+    #[serde(default, deserialize_with = "numbers::bytes")]
     pub size: u64,
     /// SHA-256 of the file, lower-case hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,16 +6,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::join_all;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, FuturesUnordered};
 use tokio::time::timeout;
 
+use crate::work::failed;
 use crate::{RecordingMetadata, RecordingStore, StoreError, StoredObject, hash};
 
 /// How long a store may take to list its recordings.
 const LIST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long only the store where an object should be is asked for it.
+const FIRST_ALONE: Duration = Duration::from_secs(2);
+/// How long a store may take to say whether it has what was found in another.
+const ELSEWHERE: Duration = Duration::from_secs(5);
 
-type Store = Arc<dyn RecordingStore>;
+/// A store among others.
+pub type Store = Arc<dyn RecordingStore>;
 
 /// The stores of a server. A clone speaks to the same ones.
 #[derive(Clone)]
@@ -105,13 +112,7 @@ impl Stores {
         let mut listing = Listing::default();
         let asked = self.all().into_iter().map(|store| async move {
             let listed = timeout(LIST_TIMEOUT, store.list()).await;
-            listed.unwrap_or_else(|_| {
-                Err(StoreError::Failed {
-                    action: "list",
-                    name: store.place().to_owned(),
-                    detail: format!("no answer within {} s", LIST_TIMEOUT.as_secs()),
-                })
-            })
+            listed.unwrap_or_else(|_| Err(no_answer("list", "recordings", store, LIST_TIMEOUT)))
         });
         for answer in join_all(asked).await {
             match answer {
@@ -128,11 +129,29 @@ impl Stores {
         listing
     }
 
-    /// The store that has `name`, with what it says of it.
-    async fn find(&self, name: &str) -> Result<(&Store, StoredObject), StoreError> {
+    /// The store that has `name`, with what it says of it. Where the recording's source is known, its
+    /// store is asked first; a store that is away delays no answer of another.
+    ///
+    /// # Errors
+    /// No store has it, or one that may have it does not answer.
+    pub async fn find(
+        &self,
+        name: &str,
+        source: Option<&str>,
+    ) -> Result<(&Store, StoredObject), StoreError> {
+        if let Some(source) = source {
+            let store = self.of(source);
+            if let Ok(Ok(object)) = timeout(FIRST_ALONE, store.head(name)).await {
+                return Ok((store, object));
+            }
+        }
+        let stores = self.all().into_iter();
+        let mut asked: FuturesUnordered<_> = stores
+            .map(|store| async move { (store, store.head(name).await) })
+            .collect();
         let mut trouble = None;
-        for store in self.all() {
-            match store.head(name).await {
+        while let Some((store, answer)) = asked.next().await {
+            match answer {
                 Ok(object) => return Ok((store, object)),
                 Err(StoreError::NotFound(_)) => {}
                 Err(error) => {
@@ -143,59 +162,96 @@ impl Stores {
         Err(trouble.unwrap_or_else(|| StoreError::NotFound(name.into())))
     }
 
-    /// What is known of an object, wherever it is.
+    /// What is known of an object, wherever it is; `source` as in [`Self::find`].
     ///
     /// # Errors
     /// No store has it, or one that may have it does not answer.
-    pub async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
-        self.find(name).await.map(|(_, object)| object)
+    pub async fn head(&self, name: &str, source: Option<&str>) -> Result<StoredObject, StoreError> {
+        let (_, object) = self.find(name, source).await?;
+        Ok(object)
     }
 
-    /// The bytes of `range`, which must lie within the object.
+    /// The bytes of `range`, which must lie within the object; `source` as in [`Self::find`].
     ///
     /// # Errors
     /// No store has it, or the one that has it fails.
     pub async fn read(
         &self,
         name: &str,
+        source: Option<&str>,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        let (store, _) = self.find(name).await?;
+        let (store, _) = self.find(name, source).await?;
         store.read(name, range).await
     }
 
     /// SHA-256 of the first `size` bytes of an object, lower-case hexadecimal: all of it is read.
+    /// `source` as in [`Self::find`].
     ///
     /// # Errors
     /// No store has it, or the one that has it fails.
-    pub async fn digest(&self, name: &str, size: u64) -> Result<String, StoreError> {
-        hash::of_stream(self.read(name, 0..size).await?).await
+    pub async fn digest(
+        &self,
+        name: &str,
+        source: Option<&str>,
+        size: u64,
+    ) -> Result<String, StoreError> {
+        hash::of_stream(self.read(name, source, 0..size).await?).await
     }
 
-    /// An address at which anybody can fetch the object for so long, where its store can give one.
+    /// An address at which anybody can fetch the object for so long, where its store can give one;
+    /// `source` as in [`Self::find`].
     ///
     /// # Errors
     /// No store has it, or the one that has it fails.
-    pub async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
-        let (store, _) = self.find(name).await?;
+    pub async fn url(
+        &self,
+        name: &str,
+        source: Option<&str>,
+        valid: Duration,
+    ) -> Result<Option<String>, StoreError> {
+        let (store, _) = self.find(name, source).await?;
         store.url(name, valid).await
     }
 
-    /// Removes file and metadata wherever they are; gone already is success.
+    /// Removes files of a recording and their metadata, the main file last, from `home`, which has
+    /// it, and from wherever else it is; gone already is success.
     ///
     /// # Errors
-    /// A store in use does not remove it.
-    pub async fn delete(&self, name: &str) -> Result<(), StoreError> {
-        for store in self.in_use() {
-            store.delete(name).await?;
-        }
-        for store in &self.former {
-            if let Err(error) = store.delete(name).await {
+    /// `home` does not remove them.
+    pub async fn delete(&self, names: &[String], home: &Store) -> Result<(), StoreError> {
+        delete_all(home, names).await?;
+        let Some(main) = names.last() else {
+            return Ok(());
+        };
+        let others = self.all().into_iter();
+        let others = others.filter(|store| !Arc::ptr_eq(store, home));
+        let deleted = others.map(|store| async move {
+            let deleted = match timeout(ELSEWHERE, store.head(main)).await {
+                Ok(Ok(_)) => delete_all(store, names).await,
+                Ok(Err(StoreError::NotFound(_))) => Ok(()),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(no_answer("look up", main, store, ELSEWHERE)),
+            };
+            if let Err(error) = deleted {
                 log::warn!("{error}: if it is there, it stays");
             }
-        }
+        });
+        join_all(deleted).await;
         Ok(())
     }
+}
+
+async fn delete_all(store: &Store, names: &[String]) -> Result<(), StoreError> {
+    for name in names {
+        store.delete(name).await?;
+    }
+    Ok(())
+}
+
+fn no_answer(action: &'static str, name: &str, store: &Store, waited: Duration) -> StoreError {
+    let detail = format!("{}: no answer within {} s", store.place(), waited.as_secs());
+    failed(action, name, detail)
 }
 
 impl<S: RecordingStore + 'static> From<Arc<S>> for Stores {
@@ -260,15 +316,16 @@ mod tests {
         names.sort();
         assert_eq!(names, ["a.mp4", "b.mp4", "c.mp4"]);
         assert_eq!(listing.answered, 3);
-        assert_eq!(stores.head("c-x.wav").await.unwrap().size, 4);
+        assert_eq!(stores.head("c-x.wav", None).await.unwrap().size, 4);
         assert_eq!(
-            stores.digest("c.mp4", 4).await.unwrap(),
+            stores.digest("c.mp4", None, 4).await.unwrap(),
             crate::file_digest(&file).unwrap().1
         );
         for name in ["a.mp4", "b.mp4", "c.mp4"] {
-            stores.delete(name).await.unwrap();
+            let (home, _) = stores.find(name, None).await.unwrap();
+            stores.delete(&[name.into()], home).await.unwrap();
             assert!(matches!(
-                stores.head(name).await,
+                stores.head(name, Some("whip")).await,
                 Err(StoreError::NotFound(_))
             ));
         }

@@ -11,7 +11,7 @@ async fn does_what_every_store_must_do() {
     let Some(server) = Azurite::start().await else {
         return;
     };
-    for prefix in ["recordings/", ""] {
+    for prefix in ["recordings/", "", "녹화 ~#[%/films"] {
         let settings = AzureSettings {
             prefix: prefix.into(),
             ..server.settings()

@@ -2,6 +2,8 @@
 
 mod suite;
 
+use std::time::{Duration, Instant};
+
 use tapedeck_storage::{DiskStore, RecordingStore, UploadProgress};
 
 #[tokio::test]
@@ -64,6 +66,21 @@ async fn damaged_metadata_does_not_hide_the_file() {
 }
 
 #[tokio::test]
+async fn metadata_of_applications_that_divide_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = DiskStore::open(folder.path()).unwrap();
+    std::fs::write(folder.path().join("a.mp4"), b"film").unwrap();
+    let described = r#"{"name":"a.mp4","roomName":"room","roomId":"RM_x",
+        "startedAt":1795301608123.6,"duration":null,"size":null}"#;
+    std::fs::write(folder.path().join(".metadata/a.json"), described).unwrap();
+    let listed = store.list().await.unwrap().remove(0);
+    assert_eq!(
+        (listed.room_name.as_str(), listed.started_at, listed.size),
+        ("room", 1_795_301_608_124, 4)
+    );
+}
+
+#[tokio::test]
 async fn leaves_no_temporary_file_behind() {
     let folder = tempfile::tempdir().unwrap();
     let store = DiskStore::open(&folder.path().join("store")).unwrap();
@@ -112,4 +129,42 @@ async fn metadata_that_changes_is_read_again() {
     assert_eq!(store.list().await.unwrap(), [metadata]);
     store.delete("a.mp4").await.unwrap();
     assert!(store.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_recording_whose_copying_is_called_off_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = folder.path().join("store");
+    let store = DiskStore::open(&inside).unwrap();
+    let source = folder.path().join("source");
+    let content = vec![7; 256 << 20];
+    std::fs::write(&source, &content).unwrap();
+    let metadata = suite::metadata("a.mp4", &content);
+    // That of the copy, which begins with a dot, too.
+    let is_copied = || {
+        let mut entries = std::fs::read_dir(&inside).unwrap();
+        entries.any(|entry| entry.unwrap().file_name() != ".metadata")
+    };
+    let copied = async {
+        while !is_copied() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let progress = UploadProgress::default();
+    tokio::select! {
+        put = store.put(&source, &metadata, &progress) => panic!("it was to take longer: {put:?}"),
+        () = copied => {}
+    }
+    store.give_up(&source, "a.mp4").await.unwrap();
+    store.delete("a.mp4").await.unwrap();
+    assert_eq!(store.list().await.unwrap(), []);
+
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while is_copied() && Instant::now() < deadline {
+        assert_eq!(store.list().await.unwrap(), []);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!is_copied(), "nothing is left of it");
+    let described = std::fs::read_dir(inside.join(".metadata")).unwrap();
+    assert_eq!(described.count(), 0);
 }

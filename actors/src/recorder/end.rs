@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tapedeck_storage::StoreError;
+use tapedeck_storage::{Store, StoreError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -157,21 +157,21 @@ impl Recorder {
         if let Some(main) = known.as_ref().filter(|known| known.name != name) {
             return Err(DeleteError::PartOf(main.name.clone()));
         }
-        let stored = match stores.head(name).await {
-            Ok(_) => true,
-            Err(StoreError::NotFound(_)) => false,
+        let source = known.as_ref().map(|known| known.source.as_str());
+        let home = match (stores.find(name, source).await, source) {
+            (Ok((store, _)), _) => store,
+            // What there is of it is where it should be.
+            (Err(StoreError::NotFound(_)), Some(source)) => stores.of(source),
+            (Err(StoreError::NotFound(_)), None) => return Err(DeleteError::NotFound),
             // Nothing is removed here before it can be removed there.
-            Err(error) => return Err(DeleteError::StoreAway(error.to_string())),
+            (Err(error), _) => return Err(DeleteError::StoreAway(error.to_string())),
         };
-        if known.is_none() && !stored {
-            return Err(DeleteError::NotFound);
-        }
         if let Some(manifest) = &unfinished {
             self.call_off(manifest).await?;
         }
         let names = match &known {
             Some(manifest) => manifest.names(),
-            None => self.names_of_unknown(name).await?,
+            None => names_of_unknown(name, home).await?,
         };
         // The manifest first: it must not name an object that is gone.
         if let Some(manifest) = known {
@@ -185,11 +185,8 @@ impl Recorder {
                 .map_err(|error| internal(error.to_string()))?
                 .map_err(|error| internal(error.to_string()))?;
         }
-        for name in names {
-            let deleted = stores.delete(&name).await;
-            deleted.map_err(|error| internal(error.to_string()))?;
-        }
-        Ok(())
+        let deleted = stores.delete(&names, home).await;
+        deleted.map_err(|error| internal(error.to_string()))
     }
 
     /// The recording with a file of this name that has not ended.
@@ -220,16 +217,17 @@ impl Recorder {
             )),
         }
     }
+}
 
-    /// The files of a recording of which only the store knows.
-    async fn names_of_unknown(&self, name: &str) -> Result<Vec<String>, DeleteError> {
-        let listing = self.inner.services.stores.list().await;
-        let mut recordings = listing.recordings.into_iter();
-        let found = recordings.find(|recording| recording.name == name);
-        let mut names = found.map(|found| found.files).unwrap_or_default();
-        names.push(name.to_owned());
-        Ok(names)
-    }
+/// The files of a recording of which only its store knows.
+async fn names_of_unknown(name: &str, home: &Store) -> Result<Vec<String>, DeleteError> {
+    // Without its description its further files would stay for ever.
+    let listed = home.list().await;
+    let listed = listed.map_err(|error| DeleteError::StoreAway(error.to_string()))?;
+    let found = listed.into_iter().find(|recording| recording.name == name);
+    let mut names = found.map(|found| found.files).unwrap_or_default();
+    names.push(name.to_owned());
+    Ok(names)
 }
 
 /// Waits until a recording has ended; the manifest as it stands then or at the deadline.

@@ -116,8 +116,9 @@ impl Inner {
         if manifest.file.is_none() {
             return false;
         }
+        let source = Some(manifest.source.as_str());
         for (name, file) in manifest.files() {
-            match self.services.stores.head(&name).await {
+            match self.services.stores.head(&name, source).await {
                 Ok(stored) if stored.size == file.size_bytes => {}
                 _ => return false,
             }

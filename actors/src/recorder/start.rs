@@ -138,7 +138,7 @@ impl Recorder {
             || matches!(
                 timeout(
                     Duration::from_secs(1),
-                    self.inner.services.stores.head(name)
+                    self.inner.services.stores.head(name, None)
                 )
                 .await,
                 Ok(Ok(_))

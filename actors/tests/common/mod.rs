@@ -18,11 +18,11 @@ use tapedeck_pipelines::job::{
     BrowserSettings, Canvas, CaptureLimits, GapStyle, OutputFormat, OutputSettings, Secret, Source,
     VideoEncoder,
 };
-use tapedeck_storage::{DiskStore, RecordingMetadata};
+use tapedeck_storage::{DiskStore, RecordingMetadata, Stores};
 use tokio::time::{Instant, sleep};
 
 pub use server::{Server, next_server};
-pub use store::TroubledStore;
+pub use store::{AWAY_FOR, TroubledStore};
 
 pub const TOKEN: &str = "a-token-that-nobody-may-see";
 
@@ -211,6 +211,15 @@ impl Fixture {
 
     /// With other settings, and a store that fails so many times.
     pub async fn with(change: impl FnOnce(&mut RecorderSettings), failures: u32) -> Self {
+        Self::among(change, failures, Stores::from).await
+    }
+
+    /// With its store among others.
+    pub async fn among(
+        change: impl FnOnce(&mut RecorderSettings),
+        failures: u32,
+        stores: impl FnOnce(Arc<TroubledStore>) -> Stores,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Arc::new(TroubledStore {
             failures: failures.into(),
@@ -225,7 +234,7 @@ impl Fixture {
                 livekit: Some(rooms.clone()),
                 agora: Some(Arc::new(FakeChannels)),
             },
-            store.clone(),
+            stores(store.clone()),
         )
         .await
         .unwrap();

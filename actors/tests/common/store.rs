@@ -17,6 +17,9 @@ use tapedeck_storage::{
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+/// How long a request to a store that is away takes.
+pub const AWAY_FOR: Duration = Duration::from_secs(3);
+
 /// A folder that plays a store elsewhere, and does not always do as it is told.
 pub struct TroubledStore {
     pub disk: DiskStore,
@@ -28,6 +31,9 @@ pub struct TroubledStore {
     /// Nothing is answered while this is set.
     pub hangs: AtomicBool,
     pub damages: AtomicBool,
+    /// Requests other than puts come to nothing while this is set, which takes its time.
+    pub away: AtomicBool,
+    pub cannot_list: AtomicBool,
     pub asked: Notify,
     pub puts: AtomicU32,
     /// Where the last put was worked on.
@@ -47,6 +53,8 @@ impl TroubledStore {
             refuses: false.into(),
             hangs: false.into(),
             damages: false.into(),
+            away: false.into(),
+            cannot_list: false.into(),
             asked: Notify::new(),
             puts: 0.into(),
             thread: Mutex::default(),
@@ -91,6 +99,19 @@ impl TroubledStore {
             false => Ok(()),
         }
     }
+
+    /// What other requests come to.
+    async fn answers(&self, action: &'static str, name: &str) -> Result<(), StoreError> {
+        if !self.away.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        sleep(AWAY_FOR).await;
+        Err(StoreError::Failed {
+            action,
+            name: name.to_owned(),
+            detail: "it is away".to_owned(),
+        })
+    }
 }
 
 /// Counts while it lives.
@@ -127,10 +148,19 @@ impl RecordingStore for TroubledStore {
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
-        self.disk.list().await
+        self.answers("list", "recordings").await?;
+        match self.cannot_list.load(Ordering::SeqCst) {
+            true => Err(StoreError::Failed {
+                action: "list",
+                name: "recordings".to_owned(),
+                detail: "as the test says".to_owned(),
+            }),
+            false => self.disk.list().await,
+        }
     }
 
     async fn head(&self, name: &str) -> Result<StoredObject, StoreError> {
+        self.answers("head", name).await?;
         self.disk.head(name).await
     }
 
@@ -139,14 +169,17 @@ impl RecordingStore for TroubledStore {
         name: &str,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        self.answers("read", name).await?;
         self.disk.read(name, range).await
     }
 
     async fn url(&self, name: &str, valid: Duration) -> Result<Option<String>, StoreError> {
+        self.answers("url", name).await?;
         self.disk.url(name, valid).await
     }
 
     async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        self.answers("delete", name).await?;
         self.disk.delete(name).await
     }
 

@@ -237,10 +237,14 @@ fn length_ms(metadata: &RecordingMetadata) -> i64 {
     (metadata.duration * 1_000.0).round() as i64
 }
 
-/// Length of the file if there is one, else of the recording so far as it is known, ms.
+/// Length of what is rendered if it is, else of the recording so far as it is known, ms.
 fn duration_ms(manifest: &Manifest) -> u64 {
-    match (&manifest.file, manifest.started_at, manifest.ended_at) {
-        (Some(file), _, _) => file.duration_ms,
+    match (
+        manifest.rendered_ms(),
+        manifest.started_at,
+        manifest.ended_at,
+    ) {
+        (Some(rendered), _, _) => rendered,
         (None, Some(started), Some(ended)) => u64::try_from(ended - started).unwrap_or_default(),
         _ => 0,
     }

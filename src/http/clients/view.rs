@@ -203,8 +203,9 @@ fn delivered(recording: &RecordingMetadata) -> FinishedView {
 
 /// Length of the file if there is one, else of the recording so far as it is known.
 pub fn duration_seconds(manifest: &Manifest) -> Option<f64> {
-    let milliseconds = match (&manifest.file, manifest.started_at, manifest.ended_at) {
-        (Some(file), _, _) => file.duration_ms,
+    let rendered = manifest.rendered_ms();
+    let milliseconds = match (rendered, manifest.started_at, manifest.ended_at) {
+        (Some(rendered), _, _) => rendered,
         (None, Some(started), Some(ended)) => u64::try_from(ended - started).ok()?,
         _ => return None,
     };

@@ -135,8 +135,12 @@ impl From<&Manifest> for RecordingView {
             started_at_ms: manifest.started_at,
             ended_at_ms: manifest.ended_at,
             completed_at_ms: manifest.completed_at,
-            duration_ms: match (file, manifest.started_at, manifest.ended_at) {
-                (Some(file), _, _) => i64::try_from(file.duration_ms).ok(),
+            duration_ms: match (
+                manifest.rendered_ms(),
+                manifest.started_at,
+                manifest.ended_at,
+            ) {
+                (Some(rendered), _, _) => i64::try_from(rendered).ok(),
                 (None, Some(started), Some(ended)) => Some(ended - started),
                 _ => None,
             },

@@ -20,8 +20,9 @@ use object_store::{
 };
 
 use self::read::chunks;
+use self::write::{Naming, Wanted};
 use crate::catalogue::Catalogue;
-use crate::layout::{METADATA_FOLDER, check_name, from_name, metadata_name, stored_object};
+use crate::layout::{METADATA_FOLDER, check_name, listed, metadata_name, stored_object};
 use crate::work::{blocking, failed};
 use crate::{
     Probe, RecordingMetadata, RecordingStore, StoreError, Stored, StoredObject, UploadProgress,
@@ -39,6 +40,7 @@ pub struct DiskStore {
     place: String,
     objects: Arc<LocalFileSystem>,
     catalogue: Arc<Catalogue>,
+    naming: Naming,
 }
 
 impl DiskStore {
@@ -65,6 +67,7 @@ impl DiskStore {
             place,
             objects: Arc::new(objects),
             catalogue: Arc::default(),
+            naming: Naming::default(),
         })
     }
 
@@ -91,7 +94,7 @@ impl DiskStore {
     ) -> Result<Option<RecordingMetadata>, StoreError> {
         let path = metadata_name(name);
         if let Some(known) = self.catalogue.known(&path, etag) {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let location = ObjectPath::parse(&path)
             .map_err(|error| failed("read the metadata of", name, error))?;
@@ -103,17 +106,7 @@ impl DiskStore {
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(failed("read the metadata of", name, error)),
         };
-        match serde_json::from_slice::<RecordingMetadata>(&bytes) {
-            Ok(metadata) => {
-                self.catalogue
-                    .learn(path, etag.to_owned(), metadata.clone());
-                Ok(Some(metadata))
-            }
-            Err(error) => {
-                log::warn!("{path} holds no metadata: {error}");
-                Ok(None)
-            }
-        }
+        Ok(self.catalogue.read(&path, etag, &bytes))
     }
 }
 
@@ -137,7 +130,15 @@ impl RecordingStore for DiskStore {
         let (folder, source, metadata) =
             (self.folder.clone(), path.to_path_buf(), metadata.clone());
         let name = metadata.name.clone();
-        blocking(&name, move || write::put(&folder, &source, &metadata)).await??;
+        // Gone as soon as nobody waits for the file any more.
+        let waiter = Arc::new(());
+        let wanted = Wanted {
+            by: Arc::downgrade(&waiter),
+            naming: self.naming.clone(),
+        };
+        let put = move || write::put(&folder, &source, &metadata, &wanted);
+        blocking(&name, put).await??;
+        drop(waiter);
         let size = self.head(&name).await?.size;
         progress.set(size);
         Ok(Stored {
@@ -148,9 +149,11 @@ impl RecordingStore for DiskStore {
         })
     }
 
-    /// A copy that was not finished is overwritten by the next and removed at the next start.
-    async fn give_up(&self, _: &Path, _: &str) -> Result<(), StoreError> {
-        Ok(())
+    /// A copy that is under way removes itself when it notices that nobody waits for it; one that
+    /// nobody finished is overwritten by the next and removed at the next start.
+    async fn give_up(&self, _: &Path, name: &str) -> Result<(), StoreError> {
+        let naming = self.naming.clone();
+        blocking(name, move || drop(naming.hold())).await
     }
 
     async fn list(&self) -> Result<Vec<RecordingMetadata>, StoreError> {
@@ -171,14 +174,8 @@ impl RecordingStore for DiskStore {
                 Some(etag) => self.metadata(name, etag).await?,
                 None => None,
             };
-            let recording = match metadata {
-                Some(metadata) => Some(RecordingMetadata {
-                    name: name.into(),
-                    ..metadata
-                }),
-                None => from_name(name, object.size, object.last_modified.timestamp_millis()),
-            };
-            recordings.extend(recording);
+            let modified_at = object.last_modified.timestamp_millis();
+            recordings.extend(listed(name, object.size, modified_at, metadata));
         }
         Ok(recordings)
     }

@@ -1,8 +1,9 @@
 //! How a file gets into the store's folder.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -11,9 +12,50 @@ use tapedeck_failpoints::reached;
 use crate::layout::{check_content, metadata_name};
 use crate::{RecordingMetadata, StoreError, durable, hash};
 
-/// Puts the file at `source` into `folder`, metadata first, the file's final name last: what can be
-/// listed is complete.
-pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result<(), StoreError> {
+/// Bytes that are copied before it is looked again whether anybody waits for them.
+const COPIED_AT_ONCE: u64 = 64 << 20;
+
+/// Held while a file gets its name.
+#[derive(Clone, Debug, Default)]
+pub struct Naming(Arc<Mutex<()>>);
+
+impl Naming {
+    /// Waits until it is free. A file for which nobody waits any more gets no name afterwards.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a file is still to get its name: a thread that copies cannot be stopped from outside.
+pub struct Wanted {
+    /// Held by whoever waits for the file.
+    pub by: Weak<()>,
+    pub naming: Naming,
+}
+
+impl Wanted {
+    fn check(&self) -> io::Result<()> {
+        match self.by.strong_count() {
+            0 => Err(io::Error::other("it was called off")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The right to give it its name.
+    fn naming(&self) -> io::Result<MutexGuard<'_, ()>> {
+        let naming = self.naming.hold();
+        self.check().map(|()| naming)
+    }
+}
+
+/// Puts the file at `source` into `folder` as long as it is wanted there, metadata first, the file's
+/// final name last: what can be listed is complete.
+pub fn put(
+    folder: &Path,
+    source: &Path,
+    metadata: &RecordingMetadata,
+    wanted: &Wanted,
+) -> Result<(), StoreError> {
     let name = metadata.name.as_str();
     let failed = |error: io::Error| StoreError::Failed {
         action: "store",
@@ -28,21 +70,21 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
             return Err(StoreError::Conflict(name.into()));
         }
         check_content(&stored, metadata)?;
+        let _naming = wanted.naming().map_err(failed)?;
         write_metadata(folder, metadata).map_err(failed)?;
         // Whoever put it there may have been stopped before the disk had its name.
         return durable::sync_folder(folder).map_err(failed);
     }
 
     let temporary = TemporaryFile::beside(&target, &metadata.id).map_err(failed)?;
-    // A true copy: a second link would change with its source. The kernel shares the blocks where
-    // the file system can.
-    fs::copy(source, &temporary.0).map_err(failed)?;
+    copy(source, &temporary.0, wanted).map_err(failed)?;
     reached("upload.copied");
     File::open(&temporary.0)
         .and_then(|file| file.sync_all())
         .map_err(failed)?;
     reached("upload.synced");
     check_content(&hash::of_file(&temporary.0).map_err(failed)?, metadata)?;
+    let _naming = wanted.naming().map_err(failed)?;
     write_metadata(folder, metadata).map_err(failed)?;
     reached("upload.described");
     match rename_new(&temporary.0, &target) {
@@ -55,6 +97,19 @@ pub fn put(folder: &Path, source: &Path, metadata: &RecordingMetadata) -> Result
     durable::sync_folder(folder).map_err(failed)?;
     reached("upload.done");
     Ok(())
+}
+
+/// A true copy: a second link would change with its source. The kernel shares the blocks where the
+/// file system can.
+fn copy(source: &Path, target: &Path, wanted: &Wanted) -> io::Result<()> {
+    let (source, mut target) = (File::open(source)?, File::create_new(target)?);
+    target.set_permissions(source.metadata()?.permissions())?;
+    loop {
+        wanted.check()?;
+        if io::copy(&mut (&source).take(COPIED_AT_ONCE), &mut target)? == 0 {
+            return Ok(());
+        }
+    }
 }
 
 fn write_metadata(folder: &Path, metadata: &RecordingMetadata) -> io::Result<()> {

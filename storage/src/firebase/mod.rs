@@ -300,7 +300,7 @@ impl FirebaseStore {
         object: &Object,
     ) -> Result<Option<RecordingMetadata>, StoreError> {
         if let Some(known) = self.catalogue.known(&object.name, &object.generation) {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let content = self.objects.content(&self.client, &object.name).await;
         let content = content.map_err(|fault| {
@@ -311,17 +311,8 @@ impl FirebaseStore {
         let Some(content) = content else {
             return Ok(None);
         };
-        match serde_json::from_slice::<RecordingMetadata>(&content) {
-            Ok(metadata) => {
-                let (path, generation) = (object.name.clone(), object.generation.clone());
-                self.catalogue.learn(path, generation, metadata.clone());
-                Ok(Some(metadata))
-            }
-            Err(error) => {
-                log::warn!("{} holds no metadata: {error}", object.name);
-                Ok(None)
-            }
-        }
+        let (path, generation) = (&object.name, &object.generation);
+        Ok(self.catalogue.read(path, generation, &content))
     }
 
     /// What is known of objects without metadata of ours. Firestore is asked about those only that
@@ -334,7 +325,7 @@ impl FirebaseStore {
         let mut unknown = Vec::new();
         for entry in objects {
             match self.catalogue.known(&entry.1.name, &entry.1.generation) {
-                Some(metadata) => known.push(metadata),
+                Some(metadata) => known.extend(metadata),
                 None => unknown.push(*entry),
             }
         }
@@ -350,8 +341,9 @@ impl FirebaseStore {
                 continue;
             };
             if document.is_some() {
-                let (path, generation) = (object.name.clone(), object.generation.clone());
-                self.catalogue.learn(path, generation, metadata.clone());
+                let (path, generation) = (&object.name, &object.generation);
+                let learnt = Some(metadata.clone());
+                self.catalogue.learn(path, generation, learnt);
             }
             known.push(metadata);
         }

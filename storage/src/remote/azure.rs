@@ -76,7 +76,7 @@ pub fn open_azure(settings: &AzureSettings) -> Result<RemoteStore<Azure>, StoreE
         reading: build(client::reading())?,
         raw: raw.map_err(failed)?,
     };
-    Ok(RemoteStore::new(container, place, &settings.prefix))
+    RemoteStore::new(container, place, &settings.prefix)
 }
 
 fn builder(settings: &AzureSettings) -> MicrosoftAzureBuilder {
@@ -173,7 +173,7 @@ impl Backend for Azure {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
-        let folder = ObjectPath::from(prefix);
+        let folder = ObjectPath::parse(prefix)?;
         let found = self.plain.list_with_delimiter(Some(&folder)).await?;
         let listed = |object: ObjectMeta| {
             let name = object.location.filename()?.to_owned();

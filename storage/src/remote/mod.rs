@@ -38,7 +38,7 @@ use self::upload::{Outcome, Upload};
 use crate::catalogue::Catalogue;
 use crate::hash::{self, PartedDigest};
 use crate::layout::{
-    METADATA_FOLDER, check_name, content_type, from_name, metadata_name, stored_object,
+    METADATA_FOLDER, check_name, content_type, listed, metadata_name, stored_object,
 };
 use crate::work::{examined, failed};
 use crate::{
@@ -76,14 +76,24 @@ enum There {
 }
 
 impl<B: Backend> RemoteStore<B> {
-    /// A store below `prefix`; `place` says in errors where that is.
-    fn new(backend: B, place: Place, prefix: &str) -> Self {
-        Self {
+    /// A store below `prefix`, which keys have as it is; `place` says in errors where that is.
+    ///
+    /// # Errors
+    /// No key can begin so.
+    fn new(backend: B, place: Place, prefix: &str) -> Result<Self, StoreError> {
+        let prefix = ObjectPath::parse(prefix.trim_matches('/')).map_err(|error| {
+            let detail = format!(
+                "no key can begin with storage.recordings_path (RECORDINGS_PATH): {error}; take \
+                 names with single slashes between them"
+            );
+            failed("open", &place.description, detail)
+        })?;
+        Ok(Self {
             backend: Arc::new(backend),
             place,
-            prefix: ObjectPath::from(prefix),
+            prefix,
             catalogue: Catalogue::default(),
-        }
+        })
     }
 
     /// Where an object is; a name that cannot be one is not in the store.
@@ -262,7 +272,7 @@ impl<B: Backend> RemoteStore<B> {
         etag: &str,
     ) -> Result<Option<RecordingMetadata>, StoreError> {
         if let Some(known) = self.catalogue.known(path.as_ref(), etag) {
-            return Ok(Some(known));
+            return Ok(known);
         }
         let read = |error| self.place.error("read the metadata of", name, error);
         let bytes = match self.backend.objects().get(&path).await {
@@ -270,18 +280,7 @@ impl<B: Backend> RemoteStore<B> {
             Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(read(error)),
         };
-        match serde_json::from_slice::<RecordingMetadata>(&bytes) {
-            Ok(metadata) => {
-                let path = path.as_ref().to_owned();
-                self.catalogue
-                    .learn(path, etag.to_owned(), metadata.clone());
-                Ok(Some(metadata))
-            }
-            Err(error) => {
-                log::warn!("{path} holds no metadata: {error}");
-                Ok(None)
-            }
-        }
+        Ok(self.catalogue.read(path.as_ref(), etag, &bytes))
     }
 
     /// What a list tells of an object.
@@ -301,13 +300,12 @@ impl<B: Backend> RemoteStore<B> {
             Some(etag) => self.metadata(&object.name, path, etag).await?,
             None => None,
         };
-        Ok(match metadata {
-            Some(metadata) => Some(RecordingMetadata {
-                name: object.name,
-                ..metadata
-            }),
-            None => from_name(&object.name, object.size, object.modified_at),
-        })
+        Ok(listed(
+            &object.name,
+            object.size,
+            object.modified_at,
+            metadata,
+        ))
     }
 }
 
@@ -328,9 +326,9 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
         let digest = move |source: &Path| PartedDigest::of_file(source, part_bytes);
         let file = examined(path, metadata, digest).await?;
         let (location, sha256) = (self.location(&name)?, file.hex());
-        match self.compare(&name, &location, &file).await? {
-            There::TheFile => {}
-            There::SomethingElse => return Err(StoreError::Conflict(name)),
+        let sent = match self.compare(&name, &location, &file).await? {
+            There::TheFile => Ok(()),
+            There::SomethingElse => Err(StoreError::Conflict(name.clone())),
             There::Nothing => {
                 let attributes = Attributes::from_iter([
                     (Attribute::ContentType, content_type(&name).to_owned()),
@@ -346,16 +344,21 @@ impl<B: Backend> RecordingStore for RemoteStore<B> {
                     sha256: &sha256,
                     told: progress,
                 };
-                self.send(upload, &file, attributes).await?;
+                self.send(upload, &file, attributes).await
             }
+        };
+        if sent.is_ok() {
+            reached("upload.copied");
         }
-        reached("upload.copied");
-        // It is there: what earlier tries left besides must not undo that. Small files leave nothing.
-        if file.size > part_bytes
+        // It is there, or something else is, and stays: what tries left besides goes. Small files
+        // leave nothing.
+        if matches!(sent, Ok(()) | Err(StoreError::Conflict(_)))
+            && file.size > part_bytes
             && let Err(error) = self.give_up(path, &name).await
         {
             log::warn!("what an earlier upload of {name} left is still there: {error}");
         }
+        sent?;
         upload::forget(path, &name).await?;
         self.describe(metadata).await?;
         reached("upload.described");

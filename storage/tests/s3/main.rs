@@ -387,3 +387,56 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
         Err(StoreError::NotFound(_))
     ));
 }
+
+#[tokio::test]
+async fn an_upload_whose_name_is_taken_meanwhile_leaves_no_parts() {
+    let server = Server::start().await;
+    let proxy = FaultProxy::start(&server.settings().endpoint);
+    let store = open_s3(&S3Settings {
+        endpoint: proxy.endpoint(),
+        ..server.settings()
+    })
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let film = large();
+    let path = file(folder.path(), &film);
+    let metadata = suite::metadata("a.mp4", &film);
+    let theirs = server.bucket().join("recordings/a.mp4");
+    std::fs::create_dir_all(theirs.parent().unwrap()).unwrap();
+    let takes_the_name = async {
+        while progress(&path).is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        std::fs::write(&theirs, b"another film").unwrap();
+    };
+
+    // While it is under way.
+    proxy.spoil(Rule::always(&["POST"], Fault::Answer(412, "PreconditionFailed")).to("uploadId"));
+    let put = store.put(&path, &metadata, unwatched());
+    let (refused, ()) = tokio::join!(put, takes_the_name);
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "{refused:?}"
+    );
+    assert_eq!((server.unfinished_uploads(), progress(&path)), (0, None));
+    proxy.heal();
+    std::fs::remove_file(&theirs).unwrap();
+
+    // Before another try.
+    proxy.spoil(Rule::always(&["POST"], Fault::Answer(403, "AccessDenied")).to("uploadId"));
+    let failed = store.put(&path, &metadata, unwatched()).await;
+    assert!(
+        matches!(failed, Err(StoreError::Refused { .. })),
+        "{failed:?}"
+    );
+    assert_eq!(server.unfinished_uploads(), 1);
+    proxy.heal();
+    std::fs::write(&theirs, b"another film").unwrap();
+    let refused = store.put(&path, &metadata, unwatched()).await;
+    assert!(
+        matches!(refused, Err(StoreError::Conflict(_))),
+        "{refused:?}"
+    );
+    assert_eq!((server.unfinished_uploads(), progress(&path)), (0, None));
+    assert_eq!(content(&store, "a.mp4").await, b"another film");
+}

@@ -89,13 +89,14 @@ fn metadata(manifest: &Manifest, name: String, file: &OutputFile) -> RecordingMe
     let mut further = manifest.names();
     further.retain(|known| *known != manifest.name);
     let is_main = name == manifest.name;
+    let whole = manifest.rendered_ms().filter(|_| is_main);
     RecordingMetadata {
         id: manifest.id.clone(),
         name,
         room_name: manifest.room_name.clone(),
         room_id: manifest.room_id.clone(),
         started_at: manifest.started_at.unwrap_or(manifest.created_at),
-        duration: seconds(file.duration_ms),
+        duration: seconds(whole.unwrap_or(file.duration_ms)),
         size: file.size_bytes,
         sha256: Some(file.sha256.clone()),
         metadata: manifest.metadata.clone(),

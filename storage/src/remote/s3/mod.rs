@@ -76,7 +76,7 @@ pub fn open_s3(settings: &S3Settings) -> Result<RemoteStore<S3>, StoreError> {
         inspecting,
         raw,
     });
-    Ok(RemoteStore::new(bucket, place, &settings.prefix))
+    RemoteStore::new(bucket, place, &settings.prefix)
 }
 
 fn builder(settings: &S3Settings) -> AmazonS3Builder {

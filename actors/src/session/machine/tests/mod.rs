@@ -385,6 +385,42 @@ fn a_taken_name_is_changed_and_an_unusable_file_made_anew() {
 }
 
 #[test]
+fn the_length_is_that_of_all_files_that_follow_one_another() {
+    let mut machine = uploading();
+    machine.step(gone(Role::Render), NOW);
+    machine.step(Event::OutputUnusable("gone".into()), NOW);
+    machine.step(Event::Timer(Timer::RenderRestart), NOW);
+    let file = |suffix: &str, duration_ms| OutputFile {
+        path: format!("/work/output{suffix}.wav").into(),
+        suffix: suffix.into(),
+        duration_ms,
+        ..OutputFile::default()
+    };
+    let rendered = Event::Render(RenderSnapshot {
+        state: RenderState::Finished,
+        output: Some(file("", 67_000_000)),
+        further_outputs: vec![
+            file("-2", 19_400_000),
+            file("-ada", 67_000_000),
+            file("-ada-2", 19_400_000),
+        ],
+        ..RenderSnapshot::default()
+    });
+    let actions = machine.step(rendered, NOW);
+    let told = actions.iter().find_map(|action| match action {
+        Action::Upload(files) => Some(files.iter().map(|file| file.metadata.duration)),
+        _ => None,
+    });
+    let told: Vec<f64> = told.unwrap().collect();
+    assert_eq!(
+        told,
+        [19_400.0, 67_000.0, 19_400.0, 86_400.0],
+        "the main one last"
+    );
+    assert_eq!(machine.manifest().rendered_ms(), Some(86_400_000));
+}
+
+#[test]
 fn trouble_is_written_down_once_and_forgotten_at_the_end() {
     let mut machine = uploading();
     assert!(saved(&machine.step(Event::UploadTrouble(trouble(false)), NOW)).is_some());
