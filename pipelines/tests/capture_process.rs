@@ -509,6 +509,34 @@ async fn terminated_it_leaves_a_log_that_the_next_process_goes_on_with() {
 }
 
 #[tokio::test]
+async fn a_log_that_an_earlier_process_still_has_is_gone_on_with_when_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    drop(capture);
+
+    // As a process has it that was killed and waits for the disk.
+    let held = std::fs::File::open(folder.path().join("log")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(2)).await;
+        drop(held);
+    });
+    // It takes commands meanwhile.
+    capture.command(Command::Snapshot).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 184_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+    assert_eq!(frames(&capture.log()), [4_000, 184_000]);
+}
+
+#[tokio::test]
 async fn jumps_of_the_wall_clock_change_no_time_and_make_no_gap_longer() {
     const HOUR_MS: i64 = 3_600_000;
     let folder = tempfile::tempdir().unwrap();
