@@ -264,6 +264,10 @@ impl Machine {
             .or(self.manifest.end_reason)
             .or(Some(EndReason::Stopped));
         actions.extend([Action::CancelTimer(Timer::Seal), self.save()]);
+        // Also of a log that has an end: one that could not be written to the end has none.
+        if self.render.runs() {
+            actions.push(Action::Tell(Role::Render, Command::Finish));
+        }
         actions.extend(self.render_without_pause());
         actions
     }

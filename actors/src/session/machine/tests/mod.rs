@@ -246,6 +246,17 @@ fn the_render_is_told_to_finish_a_log_without_an_end() {
 }
 
 #[test]
+fn the_render_does_not_wait_for_the_end_of_a_log_that_could_not_take_one() {
+    let sealed = CaptureSnapshot {
+        state: CaptureState::Sealed,
+        end_reason: Some(EndReason::LogFailed),
+        ..CaptureSnapshot::default()
+    };
+    let actions = active().step(Event::Capture(sealed), NOW);
+    assert!(actions.contains(&Action::Tell(Role::Render, Command::Finish)));
+}
+
+#[test]
 fn a_full_disk_of_the_capture_is_the_reason() {
     let mut machine = active();
     machine.step(capture_failed(FailureKind::Log), NOW);
