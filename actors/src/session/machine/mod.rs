@@ -169,6 +169,9 @@ impl Machine {
             Uploading => {
                 actions.push(Action::Attach(Role::Render));
                 actions.extend(self.upload());
+                if self.manifest.upload.is_some() {
+                    actions.extend(self.dismiss_capture());
+                }
             }
             Complete | LimitReached | Aborted | Failed => {
                 actions.push(Action::Attach(Role::Render));
@@ -362,15 +365,22 @@ impl Machine {
 
     /// Asks the children to go. They are killed when they do not.
     fn dismiss_children(&self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.capture.runs() {
-            actions.push(Action::Tell(Role::Capture, Command::Leave));
-            actions.push(Action::SetTimer(Timer::CaptureExit, REACTION_TIME));
-        }
+        let mut actions = self.dismiss_capture();
         if self.render.runs() {
             actions.push(Action::SetTimer(Timer::RenderExit, REACTION_TIME));
         }
         actions
+    }
+
+    /// Asks capture to go. It is killed when it does not.
+    fn dismiss_capture(&self) -> Vec<Action> {
+        if !self.capture.runs() {
+            return Vec::new();
+        }
+        vec![
+            Action::Tell(Role::Capture, Command::Leave),
+            Action::SetTimer(Timer::CaptureExit, REACTION_TIME),
+        ]
     }
 
     fn end(&mut self, state: RecordingState, error: Option<String>, now: i64) {

@@ -282,6 +282,32 @@ fn capture_leaves_the_room_only_after_delivery_is_written_down() {
 }
 
 #[test]
+fn capture_does_not_wait_for_a_store_that_is_away() {
+    let leave = Action::Tell(Role::Capture, Command::Leave);
+    let exit = Action::SetTimer(Timer::CaptureExit, REACTION_TIME);
+    let mut machine = uploading();
+    let actions = machine.step(Event::UploadTrouble(trouble(true)), NOW);
+    assert!(actions.contains(&leave) && actions.contains(&exit));
+    let on_disk = saved(&actions).unwrap().clone();
+    // It is asked once, and its end is none of the recording's.
+    let actions = machine.step(Event::UploadTrouble(trouble(false)), NOW);
+    assert!(!actions.contains(&leave));
+    assert_eq!(machine.step(gone(Role::Capture), NOW), []);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Complete);
+    assert_eq!(machine.manifest().warnings, []);
+
+    let actions = Machine::new(on_disk.clone(), TIMEOUTS).step(Event::Resume, NOW);
+    assert!(actions.contains(&leave) && actions.contains(&exit));
+    let well = Manifest {
+        upload: None,
+        ..on_disk
+    };
+    let actions = Machine::new(well, TIMEOUTS).step(Event::Resume, NOW);
+    assert!(!actions.contains(&leave));
+}
+
+#[test]
 fn the_limit_is_a_state_of_its_own() {
     let mut machine = active();
     let limit = CaptureSnapshot {
