@@ -26,6 +26,9 @@ use render::Render;
 use crate::process::REACTION_TIME;
 use crate::{Manifest, RecordingState, RoomError, SourceKind, StartError};
 
+/// How long a capture that says that it waits for the disk may take to seal its log.
+const LONGEST_SEALING: Duration = Duration::from_secs(60);
+
 /// How long a machine waits for what it cannot hurry.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -221,6 +224,16 @@ impl Machine {
         ]
     }
 
+    /// What waits for a slow disk is lost with the process: one that says so is waited for.
+    fn seal_is_late(&mut self) -> Vec<Action> {
+        self.capture.sealing_for += REACTION_TIME;
+        let seals = std::mem::take(&mut self.capture.seals);
+        if seals && self.capture.sealing_for < LONGEST_SEALING {
+            return vec![Action::SetTimer(Timer::Seal, REACTION_TIME)];
+        }
+        vec![Action::Kill(Role::Capture)]
+    }
+
     fn capture_said(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
         match snapshot.state {
             CaptureState::Recording | CaptureState::Paused | CaptureState::Reconnecting => {
@@ -341,7 +354,7 @@ impl Machine {
                 actions.extend(self.start_failed(RecordingState::Failed, error, now));
                 actions
             }
-            Timer::Seal if !self.log_is_final => vec![Action::Kill(Role::Capture)],
+            Timer::Seal if !self.log_is_final => self.seal_is_late(),
             Timer::CaptureExit if self.capture.runs() => vec![Action::Kill(Role::Capture)],
             Timer::RenderExit if self.render.runs() => vec![Action::Kill(Role::Render)],
             Timer::RenderRestart if self.render.waits() => self.spawn_render(),
