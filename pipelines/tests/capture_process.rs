@@ -1,6 +1,7 @@
 //! A capture process of its own that records a room of a rooms process, which is played here.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Program, ExitCode, Stdio};
 use std::sync::Arc;
@@ -465,6 +466,57 @@ async fn nobody_is_told_of_a_pause_or_its_end_before_the_log_has_it() {
 }
 
 #[tokio::test]
+async fn a_slow_disk_is_waited_for_at_the_end_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    // A full pipe in place of the journal holds up the thread that writes the log.
+    let journal = folder.path().join("capture.jsonl");
+    let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, &journal, kind, mode, 0).unwrap();
+    let mut pipe = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32)
+        .open(&journal)
+        .unwrap();
+    for size in [4_096, 1] {
+        while pipe.write(&vec![b'\n'; size]).is_ok() {}
+    }
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    rooms.video(1, 7_000, false).await;
+    capture.until(|snapshot| snapshot.frames == 2).await;
+    assert!(frames(&capture.log()).is_empty(), "the disk is not slow");
+
+    let control = Arc::clone(&capture.control);
+    let reason = EndReason::Stopped;
+    let stopped =
+        tokio::spawn(async move { control.command(Command::Stop { reason }, SOON).await });
+    for _ in 0..4 {
+        let snapshot = capture.until(|snapshot| snapshot.sealing).await;
+        assert_eq!(snapshot.state, CaptureState::Recording);
+    }
+    capture.command(Command::Snapshot).await;
+    assert!(!stopped.is_finished());
+
+    while pipe.read(&mut [0; 4_096]).is_ok() {}
+    let snapshot = capture
+        .until(|snapshot| snapshot.state == CaptureState::Sealed)
+        .await;
+    assert!(!snapshot.sealing);
+    assert_eq!(snapshot.end_reason, Some(reason));
+    stopped.await.unwrap().unwrap();
+    let log = capture.log();
+    assert_eq!(frames(&log), [4_000, 7_000]);
+    let end = events(&log).pop();
+    assert!(
+        matches!(end, Some(LogEvent::RecordingEnded { .. })),
+        "{end:?}"
+    );
+}
+
+#[tokio::test]
 async fn terminated_it_leaves_a_log_that_the_next_process_goes_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let mut rooms = Rooms::start(folder.path());
@@ -506,6 +558,34 @@ async fn terminated_it_leaves_a_log_that_the_next_process_goes_on_with() {
         .filter(|event| matches!(event, LogEvent::RecordingEnded { .. }));
     assert_eq!(ended.count(), 1);
     assert_eq!(gaps(&log).len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_an_earlier_process_still_has_is_gone_on_with_when_it_lets_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rooms = Rooms::start(folder.path());
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 4_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    drop(capture);
+
+    // As a process has it that was killed and waits for the disk.
+    let held = std::fs::File::open(folder.path().join("log")).unwrap();
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let mut capture = Capture::start(folder.path(), limits()).await;
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(2)).await;
+        drop(held);
+    });
+    // It takes commands meanwhile.
+    capture.command(Command::Snapshot).await;
+    rooms.admit(publishing("RM_1", 1)).await;
+    rooms.video(1, 184_000, true).await;
+    capture.until(|snapshot| snapshot.frames == 1).await;
+    let reason = EndReason::Stopped;
+    capture.command(Command::Stop { reason }).await;
+    assert_eq!(frames(&capture.log()), [4_000, 184_000]);
 }
 
 #[tokio::test]

@@ -88,13 +88,26 @@ impl Status {
     }
 
     fn has_ended(self) -> bool {
-        matches!(self.state, 'Z' | 'X')
+        match self.state {
+            // Of its first thread alone, as long as there are others: one that waits for the disk
+            // outlives SIGKILL, with all the files and locks of the process.
+            'Z' => self.threads <= 1,
+            state => state == 'X',
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read as _};
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
     use super::*;
+
+    /// Set in the child process of a test below.
+    const CHILD: &str = "TAPEDECK_TEST_LEADER_EXITS";
 
     #[test]
     fn parses_names_with_blanks_and_parentheses() {
@@ -133,5 +146,53 @@ mod tests {
             }
             .is_alive()
         );
+    }
+
+    extern "C" fn exit_thread(_signal: libc::c_int) {
+        // SAFETY: ends the thread that runs it, of which nothing is used afterwards.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
+    }
+
+    /// The child process of the test below, which ends its first thread; without the variable it
+    /// is no test.
+    #[test]
+    fn child_without_its_first_thread() {
+        if std::env::var_os(CHILD).is_none() {
+            return;
+        }
+        let leader = rustix::process::getpid().as_raw_nonzero().get();
+        let handler = exit_thread as extern "C" fn(libc::c_int);
+        // SAFETY: the handler makes a system call and nothing else.
+        unsafe {
+            libc::signal(libc::SIGUSR1, handler as libc::sighandler_t);
+            libc::syscall(libc::SYS_tgkill, leader, leader, libc::SIGUSR1);
+        }
+        io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        std::process::exit(0);
+    }
+
+    #[test]
+    fn a_process_lives_as_long_as_any_of_its_threads() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("process::proc::tests::child_without_its_first_thread")
+            .env(CHILD, "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let process = ProcessId::of(child.id()).unwrap();
+        let patience = Instant::now() + Duration::from_secs(20);
+        while Status::read(child.id()).unwrap().state != 'Z' {
+            assert!(Instant::now() < patience, "its first thread does not end");
+            sleep(Duration::from_millis(10));
+        }
+        assert!(process.is_alive());
+        drop(child.stdin.take());
+        while process.is_alive() {
+            assert!(Instant::now() < patience, "nobody sees that it has ended");
+            sleep(Duration::from_millis(10));
+        }
+        assert!(child.wait().unwrap().success());
     }
 }

@@ -15,7 +15,7 @@ use crate::control::{
     Failure, FailureKind, Role,
 };
 use crate::job::{CaptureJob, Source};
-use crate::log::{LogError, LogEvent, MachineTime};
+use crate::log::{LogError, LogEvent, MachineTime, is_locked};
 use crate::process::{Journal, Place, Reach, start};
 use crate::sources::{Joined, RoomSource};
 
@@ -28,6 +28,13 @@ use super::writer::{LogPlace, LogThread, log_failure};
 
 /// How long the last snapshot of a process that has nothing more to do stays readable.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// How long the log is waited for, which an earlier process that was killed has until its last
+/// write to the disk is done.
+const LOG_IN_USE: Duration = Duration::from_secs(20);
+
+/// Between two looks at whether it still has it.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long a connected server takes to read a snapshot, at most.
 const READING: Duration = Duration::from_millis(300);
@@ -140,7 +147,8 @@ impl From<Box<CaptureSnapshot>> for NotBegun {
 
 /// Joins the room and opens the log.
 async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, NotBegun> {
-    let earlier = read_earlier(log_folder(job)).await.map_err(failed_log)?;
+    let reading = read_earlier(log_folder(job));
+    let earlier = unless_told(reading, control).await?.map_err(failed)?;
     if let Some(earlier) = &earlier
         && let Some(reason) = earlier.ended
     {
@@ -149,25 +157,8 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Not
     }
     let known = earlier.as_ref().map(Earlier::known).unwrap_or_default();
     let give_up_after = Duration::from_millis(job.limits.source_lost_timeout_ms);
-    let (source, joined) = {
-        let mut joining = pin!(RoomSource::join(
-            &job.source,
-            job.video,
-            known,
-            give_up_after
-        ));
-        loop {
-            tokio::select! {
-                joined = &mut joining => break joined.map_err(failed)?,
-                Some(envelope) = control.commands.recv() => {
-                    if let Some(reason) = answer_before_recording(control, &envelope) {
-                        return Err(Box::new(stopped_early(reason)).into());
-                    }
-                }
-                _ = control.terminate.recv() => return Err(NotBegun::Terminated),
-            }
-        }
-    };
+    let joining = RoomSource::join(&job.source, job.video, known, give_up_after);
+    let (source, joined) = unless_told(joining, control).await?.map_err(failed)?;
     let opened = match earlier {
         None => create_log(job, &joined),
         Some(earlier) => resume_log(job, earlier),
@@ -177,6 +168,25 @@ async fn begin(job: &CaptureJob, control: &mut Control) -> Result<Recording, Not
         Err(error) => {
             source.leave().await;
             Err(failed_log(error).into())
+        }
+    }
+}
+
+/// Waits for `doing`, unless it is told meanwhile that there is to be no recording.
+async fn unless_told<T>(
+    doing: impl Future<Output = T>,
+    control: &mut Control,
+) -> Result<T, NotBegun> {
+    let mut doing = pin!(doing);
+    loop {
+        tokio::select! {
+            done = &mut doing => return Ok(done),
+            Some(envelope) = control.commands.recv() => {
+                if let Some(reason) = answer_before_recording(control, &envelope) {
+                    return Err(Box::new(stopped_early(reason)).into());
+                }
+            }
+            _ = control.terminate.recv() => return Err(NotBegun::Terminated),
         }
     }
 }
@@ -269,10 +279,27 @@ fn resume_log(job: &CaptureJob, earlier: Earlier) -> Result<OpenLog, LogError> {
     })
 }
 
-async fn read_earlier(folder: PathBuf) -> Result<Option<Earlier>, LogError> {
+/// Reads the log, once nobody writes it any more.
+async fn read_earlier(folder: PathBuf) -> Result<Option<Earlier>, Failure> {
+    let give_up_at = Instant::now() + LOG_IN_USE;
+    while is_locked(&folder).map_err(|error| log_failure(&error))? {
+        if Instant::now() >= give_up_at {
+            // The log is as good as it was: this is no reason to end the recording.
+            return Err(Failure {
+                kind: FailureKind::Internal,
+                message: format!(
+                    "an earlier capture process still has the log in {}, as it waits for the disk; \
+                     check the data folder's disk",
+                    folder.display()
+                ),
+            });
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
     tokio::task::spawn_blocking(move || Earlier::read(&folder))
         .await
         .unwrap_or(Ok(None))
+        .map_err(|error| log_failure(&error))
 }
 
 /// Answers a command that comes before there is a recording. Returns why not to begin one.

@@ -22,6 +22,7 @@ use super::recorder::{Reaction, Recorder};
 use super::writer::LogThread;
 
 use pausing::{Before, Unanswered, next_synced};
+use sealing::Sealing;
 
 /// Time between two snapshots of an unchanged state.
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
@@ -54,6 +55,8 @@ pub struct Recording {
     before: Option<Before>,
     /// Commands that are answered when the disk has what they did, in their order.
     unanswered: VecDeque<Unanswered>,
+    /// The end of the log, until the disk has it.
+    sealing: Option<Sealing>,
     empty_since: Option<Instant>,
     /// Since when the source has nothing more to tell.
     source_ended: Option<Instant>,
@@ -97,6 +100,7 @@ impl Recording {
             paused_since: opened.paused_since,
             before: None,
             unanswered: VecDeque::new(),
+            sealing: None,
             empty_since: None,
             source_ended: None,
             next_snapshot: now,
@@ -115,27 +119,28 @@ impl Recording {
             let wake = self.next_wake();
             let next = tokio::select! {
                 biased;
-                Some(envelope) = control.commands.recv() => self.command(envelope, control).await,
+                Some(envelope) = control.commands.recv() => self.command(envelope, control),
                 _ = control.terminate.recv() => {
-                    self.suspend().await;
+                    self.suspend(control).await;
                     Next::Exit
                 }
                 synced = next_synced(&mut self.unanswered) => {
                     self.answer(synced, control);
                     Next::GoOn
                 }
+                () = sealing::done(&mut self.sealing) => self.sealed(control),
                 failure = self.log.failed(), if self.is_open() => {
                     self.log_failed(failure, control);
                     Next::GoOn
                 }
                 event = self.source.next() => {
-                    self.event(event, control).await;
+                    self.event(event, control);
                     Next::GoOn
                 }
                 () = tokio::time::sleep_until(wake.into()) => Next::GoOn,
             };
             self.notice_stall(wake);
-            if next == Next::Exit || self.on_time(control).await == Next::Exit {
+            if next == Next::Exit || self.on_time(control) == Next::Exit {
                 break;
             }
         }
@@ -144,12 +149,13 @@ impl Recording {
         log::info!("left the room");
     }
 
-    /// Whether the log is still being written.
+    /// Whether the log takes what comes.
     fn is_open(&self) -> bool {
-        matches!(
-            self.status.state,
-            CaptureState::Recording | CaptureState::Reconnecting | CaptureState::Paused
-        )
+        self.sealing.is_none()
+            && matches!(
+                self.status.state,
+                CaptureState::Recording | CaptureState::Reconnecting | CaptureState::Paused
+            )
     }
 
     /// The state while the log is being written.
@@ -170,15 +176,15 @@ impl Recording {
         self.publish(control);
     }
 
-    async fn command(&mut self, envelope: CommandEnvelope, control: &Control) -> Next {
+    fn command(&mut self, envelope: CommandEnvelope, control: &Control) -> Next {
         let (answer, next) = match envelope.command {
             Command::Stop { reason } => {
-                self.seal(reason, control).await;
-                (Ok(()), Next::GoOn)
+                self.seal(reason, control);
+                return self.answer_when_sealed(envelope.id, Next::GoOn, control);
             }
             Command::Leave => {
-                self.seal(EndReason::Stopped, control).await;
-                (Ok(()), Next::Exit)
+                self.seal(EndReason::Stopped, control);
+                return self.answer_when_sealed(envelope.id, Next::Exit, control);
             }
             Command::Snapshot => {
                 self.publish(control);
@@ -211,7 +217,7 @@ impl Recording {
         next
     }
 
-    async fn event(&mut self, event: SourceEvent, control: &Control) {
+    fn event(&mut self, event: SourceEvent, control: &Control) {
         match &event {
             SourceEvent::Interrupted => {
                 self.connected = false;
@@ -231,7 +237,7 @@ impl Recording {
             }
             SourceEvent::Ended(reason) => {
                 self.source_ended = Some(Instant::now());
-                self.seal(*reason, control).await;
+                self.seal(*reason, control);
                 return;
             }
             _ => {}
@@ -300,7 +306,7 @@ impl Recording {
     }
 
     /// Does what is due.
-    async fn on_time(&mut self, control: &Control) -> Next {
+    fn on_time(&mut self, control: &Control) -> Next {
         let now = Instant::now();
         let wake = self.next_wake();
         if now < wake {
@@ -319,7 +325,7 @@ impl Recording {
                 alone_since: control.server.alone_since(),
             };
             if let Some(reason) = limit_reached(&self.limits, &facts, now) {
-                self.seal(reason, control).await;
+                self.seal(reason, control);
             }
         }
         if now >= self.next_snapshot {
@@ -362,7 +368,7 @@ impl Recording {
         let Some(alone_since) = control.server.alone_since() else {
             return Next::GoOn;
         };
-        if self.is_open() {
+        if self.is_open() || self.sealing.is_some() {
             return Next::GoOn;
         }
         let server_lost = Duration::from_millis(self.limits.server_lost_timeout_ms);

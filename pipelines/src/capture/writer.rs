@@ -156,14 +156,13 @@ impl LogThread {
         synced
     }
 
-    /// Waits until everything handed over so far is on the disk, or has failed to get there.
-    /// Records that come later are dropped.
-    pub async fn seal(&self) {
+    /// Records that come later are dropped. What is returned tells when everything that was handed
+    /// over so far is on the disk, or has failed to get there.
+    pub fn seal(&self) -> oneshot::Receiver<()> {
         let (done, sealed) = oneshot::channel();
         self.shared.queue().push_back(Item::Seal(done));
         self.wake();
-        // It is dropped only when the thread panicked.
-        let _ = sealed.await;
+        sealed
     }
 
     /// Size of the log, bytes.

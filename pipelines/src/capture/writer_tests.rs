@@ -59,7 +59,7 @@ async fn what_was_handed_over_before_sealing_is_in_the_log_and_nothing_after() {
         },
         false,
     );
-    log.seal().await;
+    log.seal().await.expect("sealed");
     log.append(frame(clock.now().time_ns, 100), true);
     log.journal("sealed", serde_json::json!({"reason": "stopped"}));
     drop(log);
@@ -98,7 +98,7 @@ async fn goes_on_where_an_earlier_process_stopped() {
     let folder = tempfile::tempdir().expect("folder");
     let (mut log, _) = start(folder.path());
     log.append(frame(5_000_000_000, 10), true);
-    log.seal().await;
+    log.seal().await.expect("sealed");
     drop(log);
     let (mut log, clock, resumed) = LogThread::resume(place(folder.path()), |resumed| {
         RecordingClock::new(Instant::now(), resumed.time_ns)
@@ -106,7 +106,7 @@ async fn goes_on_where_an_earlier_process_stopped() {
     .expect("resumed");
     assert_eq!(resumed.time_ns, 5_000_000_000);
     log.append(frame(clock.now().time_ns, 20), true);
-    log.seal().await;
+    log.seal().await.expect("sealed");
     let sizes: Vec<usize> = read(folder.path())
         .iter()
         .map(media_bytes)
@@ -129,7 +129,7 @@ async fn a_frame_that_no_log_can_hold_costs_only_itself() {
     let (mut log, _) = start(folder.path());
     log.append(frame(1, crate::log::MAX_PAYLOAD_BYTES + 1), true);
     log.append(frame(2, 10), true);
-    log.seal().await;
+    log.seal().await.expect("sealed");
     assert_eq!(log.failure(), None);
     drop(log);
     let sizes: Vec<usize> = read(folder.path()).iter().map(media_bytes).collect();

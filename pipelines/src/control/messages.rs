@@ -215,6 +215,9 @@ pub struct CaptureSnapshot {
     /// Whether the token ends soon, or has ended, so that
     /// [`RenewToken`](Command::RenewToken) is waited for. It stays until that comes.
     pub token_wanted: bool,
+    /// Whether the log takes no more and its end is on the way to the disk, for which `state` waits
+    /// as it was.
+    pub sealing: bool,
 }
 
 /// A stretch of recording time in which not everything was captured.

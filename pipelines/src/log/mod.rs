@@ -25,6 +25,7 @@ pub use format::{
     SEGMENT_HEADER_BYTES,
 };
 pub use inspect::*;
+pub use opening::is_locked;
 pub use reader::*;
 pub use record::*;
 pub use tail::last_time_ns;

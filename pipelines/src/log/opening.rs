@@ -29,6 +29,21 @@ pub fn lock(folder: &Path) -> Result<File, LogError> {
     Ok(file)
 }
 
+/// Whether a process has the folder locked: also one that was killed, as long as it waits for the
+/// disk.
+pub fn is_locked(folder: &Path) -> Result<bool, LogError> {
+    let file = match File::open(folder) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(LogError::io("open", folder, error)),
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(LogError::io("lock", folder, error.into())),
+    }
+}
+
 /// Refuses a folder with a log in it. A first segment that never got its header is none.
 pub fn refuse_existing(folder: &Path) -> Result<(), LogError> {
     for number in segment_numbers(folder)? {

@@ -44,6 +44,10 @@ pub struct Capture {
     pub suspended: bool,
     /// Whether the process was given the new token that it asked for.
     pub token_given: bool,
+    /// Whether it said lately that it waits for the disk to take the end of its log.
+    pub seals: bool,
+    /// For how long it was given time for that.
+    pub sealing_for: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +124,7 @@ impl Machine {
     /// A snapshot of a capture that is in the room.
     pub(super) fn in_room(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
         let mut actions = self.stands(snapshot, now);
+        self.capture.seals |= snapshot.sealing;
         actions.extend(self.renewal(snapshot));
         actions
     }

@@ -241,10 +241,7 @@ impl Machine {
         );
         let ended_at = self.capture.lost_at.unwrap_or(now);
         self.note_missing_end(ended_at, now);
-        let mut actions = self.sealed(Some(reason), ended_at);
-        if self.render.runs() {
-            actions.push(Action::Tell(Role::Render, Command::Finish));
-        }
+        let actions = self.sealed(Some(reason), ended_at);
         if !self.capture.runs() {
             self.capture.phase = Phase::Idle;
         }

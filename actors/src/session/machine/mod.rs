@@ -26,6 +26,9 @@ use render::Render;
 use crate::process::REACTION_TIME;
 use crate::{Manifest, RecordingState, RoomError, SourceKind, StartError};
 
+/// How long a capture that says that it waits for the disk may take to seal its log.
+const LONGEST_SEALING: Duration = Duration::from_secs(60);
+
 /// How long a machine waits for what it cannot hurry.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
@@ -169,6 +172,9 @@ impl Machine {
             Uploading => {
                 actions.push(Action::Attach(Role::Render));
                 actions.extend(self.upload());
+                if self.manifest.upload.is_some() {
+                    actions.extend(self.dismiss_capture());
+                }
             }
             Complete | LimitReached | Aborted | Failed => {
                 actions.push(Action::Attach(Role::Render));
@@ -218,6 +224,16 @@ impl Machine {
         ]
     }
 
+    /// What waits for a slow disk is lost with the process: one that says so is waited for.
+    fn seal_is_late(&mut self) -> Vec<Action> {
+        self.capture.sealing_for += REACTION_TIME;
+        let seals = std::mem::take(&mut self.capture.seals);
+        if seals && self.capture.sealing_for < LONGEST_SEALING {
+            return vec![Action::SetTimer(Timer::Seal, REACTION_TIME)];
+        }
+        vec![Action::Kill(Role::Capture)]
+    }
+
     fn capture_said(&mut self, snapshot: &CaptureSnapshot, now: i64) -> Vec<Action> {
         match snapshot.state {
             CaptureState::Recording | CaptureState::Paused | CaptureState::Reconnecting => {
@@ -264,6 +280,10 @@ impl Machine {
             .or(self.manifest.end_reason)
             .or(Some(EndReason::Stopped));
         actions.extend([Action::CancelTimer(Timer::Seal), self.save()]);
+        // Also of a log that has an end: one that could not be written to the end has none.
+        if self.render.runs() {
+            actions.push(Action::Tell(Role::Render, Command::Finish));
+        }
         actions.extend(self.render_without_pause());
         actions
     }
@@ -334,7 +354,7 @@ impl Machine {
                 actions.extend(self.start_failed(RecordingState::Failed, error, now));
                 actions
             }
-            Timer::Seal if !self.log_is_final => vec![Action::Kill(Role::Capture)],
+            Timer::Seal if !self.log_is_final => self.seal_is_late(),
             Timer::CaptureExit if self.capture.runs() => vec![Action::Kill(Role::Capture)],
             Timer::RenderExit if self.render.runs() => vec![Action::Kill(Role::Render)],
             Timer::RenderRestart if self.render.waits() => self.spawn_render(),
@@ -358,15 +378,22 @@ impl Machine {
 
     /// Asks the children to go. They are killed when they do not.
     fn dismiss_children(&self) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.capture.runs() {
-            actions.push(Action::Tell(Role::Capture, Command::Leave));
-            actions.push(Action::SetTimer(Timer::CaptureExit, REACTION_TIME));
-        }
+        let mut actions = self.dismiss_capture();
         if self.render.runs() {
             actions.push(Action::SetTimer(Timer::RenderExit, REACTION_TIME));
         }
         actions
+    }
+
+    /// Asks capture to go. It is killed when it does not.
+    fn dismiss_capture(&self) -> Vec<Action> {
+        if !self.capture.runs() {
+            return Vec::new();
+        }
+        vec![
+            Action::Tell(Role::Capture, Command::Leave),
+            Action::SetTimer(Timer::CaptureExit, REACTION_TIME),
+        ]
     }
 
     fn end(&mut self, state: RecordingState, error: Option<String>, now: i64) {

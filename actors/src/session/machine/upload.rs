@@ -35,8 +35,13 @@ impl Machine {
             true => format!("the upload is blocked: {}", trouble.error),
             false => format!("{}; it is tried again", trouble.error),
         });
-        self.manifest.upload = Some(trouble);
-        vec![self.save()]
+        let is_first = self.manifest.upload.replace(trouble).is_none();
+        let mut actions = vec![self.save()];
+        // A store may be away for days: nobody waits in the room for so long.
+        if is_first {
+            actions.extend(self.dismiss_capture());
+        }
+        actions
     }
 
     /// Somebody deletes the recording before it is delivered.

@@ -3,13 +3,35 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::control::{CaptureState, EndReason, Failure};
 use crate::log::{LogEvent, MachineTime};
 
+use super::super::clock::Moment;
 use super::super::process::Control;
 use super::super::sink::event;
-use super::Recording;
+use super::{Next, Recording};
+
+/// The end of the log, on its way to the disk, which may take its time.
+pub(super) struct Sealing {
+    reason: EndReason,
+    at: Moment,
+    done: oneshot::Receiver<()>,
+    /// Commands that are answered when it is there.
+    commands: Vec<String>,
+    /// What follows then.
+    next: Next,
+}
+
+/// Waits until the disk has the end of the log, or failed to take it.
+pub(super) async fn done(sealing: &mut Option<Sealing>) {
+    match sealing {
+        // Without an answer the thread that writes panicked.
+        Some(sealing) => drop((&mut sealing.done).await),
+        None => std::future::pending().await,
+    }
+}
 
 impl Recording {
     /// Sums up the log so far for a process that goes on in it.
@@ -29,7 +51,11 @@ impl Recording {
     }
 
     /// Leaves the log to a later process, on the disk and without an end.
-    pub(super) async fn suspend(&mut self) {
+    pub(super) async fn suspend(&mut self, control: &Control) {
+        if self.sealing.is_some() {
+            done(&mut self.sealing).await;
+            self.sealed(control);
+        }
         if !self.is_open() {
             return;
         }
@@ -42,28 +68,63 @@ impl Recording {
                 "paused": self.paused_since.is_some(),
             }),
         );
-        self.log.seal().await;
+        // Without an answer the thread that writes panicked.
+        let _ = self.log.seal().await;
         log::info!(
             "told to end by a signal: the log can be resumed, {:.1} s so far",
             Duration::from_nanos(now.time_ns).as_secs_f64()
         );
     }
 
-    /// Completes the log, once.
-    pub(super) async fn seal(&mut self, reason: EndReason, control: &Control) {
+    /// Has the log completed, once; [`Recording::sealed`] when the disk has it.
+    pub(super) fn seal(&mut self, reason: EndReason, control: &Control) {
         if !self.is_open() {
             return;
         }
-        let now = self.clock.now();
-        self.recorder.end(reason, now, &mut self.log);
-        self.log.seal().await;
+        let at = self.clock.now();
+        self.recorder.end(reason, at, &mut self.log);
+        self.sealing = Some(Sealing {
+            reason,
+            at,
+            done: self.log.seal(),
+            commands: Vec::new(),
+            next: Next::GoOn,
+        });
+        self.status.sealing = true;
+        self.status.duration_ms = at.time_ns / 1_000_000;
+        self.publish(control);
+    }
+
+    /// Answers a command when nothing is left to be sealed; `next` follows then.
+    pub(super) fn answer_when_sealed(&mut self, id: String, next: Next, control: &Control) -> Next {
+        let Some(sealing) = &mut self.sealing else {
+            control.server.reply(&id, Ok(()));
+            return next;
+        };
+        sealing.commands.push(id);
+        if next == Next::Exit {
+            sealing.next = next;
+        }
+        Next::GoOn
+    }
+
+    /// The disk has the end of the log, or failed to take it.
+    pub(super) fn sealed(&mut self, control: &Control) -> Next {
+        let Some(sealing) = self.sealing.take() else {
+            return Next::GoOn;
+        };
+        self.status.sealing = false;
         self.status.state = CaptureState::Sealed;
-        self.status.end_reason = Some(reason);
+        self.status.end_reason = Some(sealing.reason);
         if let Some(failure) = self.log.failure() {
             self.status.end_reason = Some(EndReason::LogFailed);
             self.status.failure = Some(failure);
         }
-        self.sealed(now.wall_ns, now.time_ns, control);
+        self.ended(sealing.at.wall_ns, sealing.at.time_ns, control);
+        for id in &sealing.commands {
+            control.server.reply(id, Ok(()));
+        }
+        sealing.next
     }
 
     /// Ends the recording because its log cannot be written any more.
@@ -72,10 +133,10 @@ impl Recording {
         self.status.state = CaptureState::Sealed;
         self.status.end_reason = Some(EndReason::LogFailed);
         self.status.failure = Some(failure);
-        self.sealed(now.wall_ns, now.time_ns, control);
+        self.ended(now.wall_ns, now.time_ns, control);
     }
 
-    fn sealed(&mut self, wall_ns: i64, time_ns: u64, control: &Control) {
+    fn ended(&mut self, wall_ns: i64, time_ns: u64, control: &Control) {
         self.before = None;
         self.status.ended_at_ms = Some(wall_ns / 1_000_000);
         self.status.duration_ms = time_ns / 1_000_000;

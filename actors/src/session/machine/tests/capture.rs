@@ -454,3 +454,39 @@ fn a_token_that_was_refused_is_given_again() {
     machine.step(refused, NOW);
     assert!(machine.step(asks(), NOW).contains(&Action::RenewToken));
 }
+
+#[test]
+fn a_capture_that_waits_for_a_slow_disk_is_given_time_to_seal() {
+    let late = Event::Timer(Timer::Seal);
+    let sealing = Event::Capture(CaptureSnapshot {
+        state: CaptureState::Recording,
+        sealing: true,
+        ..CaptureSnapshot::default()
+    });
+    let kill = [Action::Kill(Role::Capture)];
+    let wait = [Action::SetTimer(Timer::Seal, REACTION_TIME)];
+    let mut machine = active();
+    machine.step(Event::StopRequested, NOW);
+    let mut given = REACTION_TIME;
+    loop {
+        machine.step(sealing.clone(), NOW);
+        let actions = machine.step(late.clone(), NOW);
+        if actions == kill {
+            break;
+        }
+        assert_eq!(actions, wait);
+        given += REACTION_TIME;
+    }
+    assert_eq!(given, Duration::from_secs(60));
+
+    let mut machine = active();
+    machine.step(Event::StopRequested, NOW);
+    machine.step(sealing, NOW);
+    assert_eq!(machine.step(late.clone(), NOW), wait);
+    assert_eq!(machine.step(late.clone(), NOW), kill, "it fell silent");
+
+    let mut machine = active();
+    machine.step(Event::StopRequested, NOW);
+    machine.step(capture(CaptureState::Recording), NOW);
+    assert_eq!(machine.step(late, NOW), kill, "it does not seal");
+}

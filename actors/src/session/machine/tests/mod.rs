@@ -246,6 +246,17 @@ fn the_render_is_told_to_finish_a_log_without_an_end() {
 }
 
 #[test]
+fn the_render_does_not_wait_for_the_end_of_a_log_that_could_not_take_one() {
+    let sealed = CaptureSnapshot {
+        state: CaptureState::Sealed,
+        end_reason: Some(EndReason::LogFailed),
+        ..CaptureSnapshot::default()
+    };
+    let actions = active().step(Event::Capture(sealed), NOW);
+    assert!(actions.contains(&Action::Tell(Role::Render, Command::Finish)));
+}
+
+#[test]
 fn a_full_disk_of_the_capture_is_the_reason() {
     let mut machine = active();
     machine.step(capture_failed(FailureKind::Log), NOW);
@@ -268,6 +279,32 @@ fn capture_leaves_the_room_only_after_delivery_is_written_down() {
         machine.step(gone(Role::Capture), NOW),
         [Action::Clear, Action::Finish]
     );
+}
+
+#[test]
+fn capture_does_not_wait_for_a_store_that_is_away() {
+    let leave = Action::Tell(Role::Capture, Command::Leave);
+    let exit = Action::SetTimer(Timer::CaptureExit, REACTION_TIME);
+    let mut machine = uploading();
+    let actions = machine.step(Event::UploadTrouble(trouble(true)), NOW);
+    assert!(actions.contains(&leave) && actions.contains(&exit));
+    let on_disk = saved(&actions).unwrap().clone();
+    // It is asked once, and its end is none of the recording's.
+    let actions = machine.step(Event::UploadTrouble(trouble(false)), NOW);
+    assert!(!actions.contains(&leave));
+    assert_eq!(machine.step(gone(Role::Capture), NOW), []);
+    machine.step(Event::Uploaded(Vec::new()), NOW);
+    assert_eq!(machine.manifest().state, RecordingState::Complete);
+    assert_eq!(machine.manifest().warnings, []);
+
+    let actions = Machine::new(on_disk.clone(), TIMEOUTS).step(Event::Resume, NOW);
+    assert!(actions.contains(&leave) && actions.contains(&exit));
+    let well = Manifest {
+        upload: None,
+        ..on_disk
+    };
+    let actions = Machine::new(well, TIMEOUTS).step(Event::Resume, NOW);
+    assert!(!actions.contains(&leave));
 }
 
 #[test]

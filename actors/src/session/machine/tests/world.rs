@@ -112,9 +112,11 @@ impl World {
                     assert!(runs || self.disk.is_some());
                 }
                 Action::Tell(Role::Capture, Command::Leave) => {
-                    let state = self.machine.manifest().state;
+                    let manifest = self.machine.manifest();
                     assert!(
-                        state.is_final() || self.capture_fails,
+                        manifest.state.is_final()
+                            || manifest.upload.is_some()
+                            || self.capture_fails,
                         "left early: {described}"
                     );
                 }
