@@ -312,6 +312,9 @@ pub struct RenderSnapshot {
     pub position_ms: u64,
     /// How far the render is behind the newest record of the log, ms.
     pub lag_ms: u64,
+    /// How far the log was read, ms of the file's time: one that goes on behind an earlier render
+    /// reads up to there before its position moves.
+    pub read_ms: u64,
     /// Frames encoded.
     pub frames: u64,
     /// Bytes written so far.

@@ -351,6 +351,7 @@ impl<'a> Session<'a> {
         let position_ns = position_ns.max(self.seam_ns().unwrap_or(0));
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let read_ns = self.follower.newest_ns();
         let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
             if let Some(tracks) = tracks {
@@ -358,6 +359,7 @@ impl<'a> Session<'a> {
             }
             snapshot.position_ms = position_ns / 1_000_000;
             snapshot.lag_ms = lag_ns / 1_000_000;
+            snapshot.read_ms = read_ns / 1_000_000;
             snapshot.frames = frames;
             snapshot.bytes = bytes;
         });

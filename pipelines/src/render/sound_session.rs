@@ -242,6 +242,7 @@ impl<'a, S: SoundSink> SoundSession<'a, S> {
         let kept_ns = kept_ns / u128::from(self.quality.rate());
         let position_ns = position_ns.max(kept_ns as u64);
         let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let read_ns = self.follower.newest_ns();
         let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
             if let Some(tracks) = tracks {
@@ -249,6 +250,7 @@ impl<'a, S: SoundSink> SoundSession<'a, S> {
             }
             snapshot.position_ms = position_ns / 1_000_000;
             snapshot.lag_ms = lag_ns / 1_000_000;
+            snapshot.read_ms = read_ns / 1_000_000;
             snapshot.bytes = bytes;
         });
     }
