@@ -41,7 +41,7 @@ impl Machine {
     /// Watches a running render while it has work.
     pub(super) fn watch_render(&mut self, snapshot: &RenderSnapshot) -> Vec<Action> {
         let captured_ms = self.capture.told_ms.unwrap_or(0);
-        let has_work = self.log_is_final || captured_ms >= snapshot.position_ms + BEHIND_MS;
+        let has_work = self.log_is_final || captured_ms >= snapshot.recording_time_ms() + BEHIND_MS;
         let progress = has_work.then(|| Progress::of(snapshot));
         let before = std::mem::replace(&mut self.render.progress, progress);
         match progress {
