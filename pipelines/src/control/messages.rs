@@ -24,7 +24,8 @@ pub enum Command {
     Pause,
     /// Capture: go on after a pause.
     Resume,
-    /// Capture of a channel of Agora: go on with this token instead of the job's.
+    /// Capture of a channel of Agora or a room on LiveKit: go on with this token instead of the
+    /// job's.
     RenewToken { token: Secret },
     /// Capture: leave the room and exit. Seals first when that was not done. Rooms: close all
     /// connections and exit.
@@ -212,7 +213,7 @@ pub struct CaptureSnapshot {
     /// All pauses, also of earlier processes of this recording; in the order of time.
     #[schemars(skip)]
     pub pauses: Vec<Pause>,
-    /// Whether the token ends soon, or has ended, so that
+    /// Whether the token ends soon, or has ended or was refused, so that
     /// [`RenewToken`](Command::RenewToken) is waited for. It stays until that comes.
     pub token_wanted: bool,
 }
