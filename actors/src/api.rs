@@ -206,7 +206,7 @@ impl LiveSession {
             return None;
         }
         let captured_ms = self.capture.as_ref().map_or(0, |it| it.duration_ms);
-        let behind_ms = captured_ms.saturating_sub(render.position_ms);
+        let behind_ms = captured_ms.saturating_sub(render.recording_time_ms());
         Some(behind_ms.max(render.lag_ms))
     }
 }

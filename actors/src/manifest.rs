@@ -113,6 +113,19 @@ impl Manifest {
         self.state.is_final() && self.completed_at.is_some()
     }
 
+    /// Length of what is rendered if it is, else of the recording so far as it is known, ms.
+    pub fn duration_ms(&self) -> Option<u64> {
+        if let Some(rendered_ms) = self.rendered_ms() {
+            return Some(rendered_ms);
+        }
+        let (started, ended) = (self.started_at?, self.ended_at?);
+        let pauses = self.pauses.iter();
+        let paused: i64 = pauses
+            .map(|pause| pause.to.unwrap_or(ended) - pause.from)
+            .sum();
+        u64::try_from(ended - started - paused).ok()
+    }
+
     /// Its rendered files under the names that they have in the store, in the order of delivery:
     /// the main one last.
     pub fn files(&self) -> impl Iterator<Item = (String, &OutputFile)> {
@@ -244,5 +257,29 @@ impl RecordingState {
     /// Whether recordings in this state always have a file; see also [`Manifest::is_delivered`].
     pub fn is_delivered(self) -> bool {
         matches!(self, Self::Complete | Self::LimitReached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures;
+
+    #[test]
+    fn pauses_are_no_part_of_a_recordings_length() {
+        let pause = |from, to| Pause { at_ms: 0, from, to };
+        let mut manifest = Manifest {
+            started_at: Some(10_000),
+            pauses: vec![pause(20_000, Some(25_000)), pause(60_000, None)],
+            ..fixtures::manifest()
+        };
+        assert_eq!(manifest.duration_ms(), None);
+        manifest.ended_at = Some(70_000);
+        assert_eq!(manifest.duration_ms(), Some(45_000), "it ended in a pause");
+        manifest.file = Some(OutputFile {
+            duration_ms: 44_900,
+            ..OutputFile::default()
+        });
+        assert_eq!(manifest.duration_ms(), Some(44_900));
     }
 }

@@ -84,13 +84,26 @@ impl Sources {
         }
     }
 
-    /// A new token for the capture of a recording, whose own is about to expire.
+    /// A new token for the capture of a recording, whose own is about to expire, or has expired
+    /// while the recording was paused.
     ///
     /// # Errors
     /// Tokens of that source are not renewed, or none can be made.
     pub fn token(&self, manifest: &Manifest) -> Result<Secret, RoomError> {
-        match SourceKind::named(&manifest.source) {
+        let kind = SourceKind::named(&manifest.source);
+        let room = Room {
+            name: manifest.room_name.clone(),
+            id: manifest.room_id.clone(),
+        };
+        let max_duration = Duration::from_millis(manifest.max_duration_ms);
+        match kind {
             Some(SourceKind::Agora) => self.agora()?.token(&manifest.room_name),
+            Some(kind @ SourceKind::Livekit) => {
+                match self.source(kind, &room, &manifest.id, max_duration)? {
+                    Source::Livekit { token, .. } => Ok(token),
+                    _ => Err(RoomError::NoLivekit),
+                }
+            }
             _ => Err(RoomError::Unreachable(format!(
                 "tokens for {} are not renewed",
                 manifest.source

@@ -349,6 +349,19 @@ mod tests {
     }
 
     #[test]
+    fn gaps_that_are_cut_are_no_lag() {
+        let look = |look: u64| {
+            let mut session = session("EG_a", 600 + look * 5, look * 5, 0.3);
+            let render = session.render.as_mut().expect("one");
+            render.left_out_ms = 600_000;
+            vec![session]
+        };
+        let meter = meter(100, (0..12).map(look));
+        let running = [recording("EG_a")];
+        assert_eq!(meter.shortage(running.iter(), &request("x")), None);
+    }
+
+    #[test]
     fn starts_in_flight_count() {
         let meter = meter(100, std::iter::once(Vec::new()));
         let mut starting: Vec<Manifest> = Vec::new();

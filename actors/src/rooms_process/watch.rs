@@ -155,7 +155,7 @@ enum Wake {
     Ended(Ending),
     Leave(Option<()>),
     Connected(Connection),
-    Heard(Option<Event>),
+    Heard(Option<Box<Event>>),
     Late,
 }
 
@@ -199,7 +199,7 @@ where
                         self.tell(Command::Leave);
                     }
                 }
-                Wake::Heard(Some(event)) => self.heard(event).await,
+                Wake::Heard(Some(event)) => self.heard(*event).await,
                 Wake::Heard(None) => self.disconnect().await,
                 Wake::Late => self.late(),
             }
@@ -215,7 +215,7 @@ where
         let socket = &self.place.job.socket;
         let heard = async {
             match &mut self.connection {
-                Some(connection) => Wake::Heard(connection.events.recv().await),
+                Some(connection) => Wake::Heard(connection.events.recv().await.map(Box::new)),
                 None if self.killed.is_some() => pending().await,
                 None => Wake::Connected(connect(socket).await),
             }

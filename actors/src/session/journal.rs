@@ -11,7 +11,7 @@ use tapedeck_pipelines::control::{
     CaptureSnapshot, CaptureState, EndReason, Event, OutputFile, RenderSnapshot, RenderState, Role,
     Warning,
 };
-use tapedeck_pipelines::log::Told;
+use tapedeck_pipelines::log::{Told, last_time_ns};
 use tapedeck_pipelines::process::JournalEntry;
 
 use super::machine::Left;
@@ -23,6 +23,10 @@ pub fn left(role: Role, folder: &Path, journal: &[JournalEntry]) -> Left {
     Left {
         log_until: log_until(folder),
         // What cannot be read is told by the render.
+        recorded_ms: log
+            .as_ref()
+            .and_then(|log| last_time_ns(log).ok())
+            .map(|time_ns| time_ns / 1_000_000),
         told: log.and_then(|log| Told::read(&log).ok()),
         suspended: last.is_some_and(|entry| entry.happening == "suspended"),
     }

@@ -84,8 +84,48 @@ impl RecordingClock {
         }
     }
 
+    /// Recording time goes on `by` later from `now` on, unless it stands still.
+    pub fn leap(&self, now: Instant, by: Duration) {
+        let mut state = self.state();
+        if !state.stands {
+            *state = State {
+                base: now,
+                base_ns: state.at(now).saturating_add(nanoseconds(by)),
+                // What was before keeps its time.
+                stood_since: now + by,
+                stands: false,
+            };
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Notices that the machine slept: its monotonic clock stands still meanwhile.
+#[derive(Debug)]
+pub struct SleepWatch {
+    /// When it was last awake for certain.
+    pub awake: Instant,
+    boot_ns: u64,
+}
+
+impl SleepWatch {
+    /// From now on.
+    pub fn new(now: Instant, boot_ns: u64) -> Self {
+        Self {
+            awake: now,
+            boot_ns,
+        }
+    }
+
+    /// For how long it slept since the last look.
+    pub fn look(&mut self, now: Instant, boot_ns: u64) -> Duration {
+        let passed = Duration::from_nanos(boot_ns.saturating_sub(self.boot_ns));
+        let awake = now.saturating_duration_since(self.awake);
+        *self = Self::new(now, boot_ns);
+        passed.saturating_sub(awake)
     }
 }
 
@@ -124,6 +164,32 @@ mod tests {
             assert_eq!(clock.at(before), 4_000_000_000);
         }
         assert_eq!(clock.instant(6_000_000_000), Some(base + SECOND));
+    }
+
+    #[test]
+    fn leaps_without_moving_what_was_before() {
+        let base = Instant::now();
+        let clock = RecordingClock::new(base, 0);
+        clock.leap(base + 2 * SECOND, 7 * SECOND);
+        assert_eq!(clock.at(base + SECOND), 1_000_000_000);
+        assert_eq!(clock.at(base + 2 * SECOND), 9_000_000_000);
+        assert_eq!(clock.at(base + 3 * SECOND), 10_000_000_000);
+        assert_eq!(clock.instant(11_000_000_000), Some(base + 4 * SECOND));
+        // A pause goes by the boot clock already.
+        clock.stop(base + 4 * SECOND);
+        clock.leap(base + 5 * SECOND, 7 * SECOND);
+        assert_eq!(clock.at(base + 6 * SECOND), 11_000_000_000);
+    }
+
+    #[test]
+    fn sleep_is_what_the_boot_clock_counts_beyond_the_monotonic_one() {
+        let base = Instant::now();
+        let mut watch = SleepWatch::new(base, 5_000_000_000);
+        assert_eq!(watch.look(base + SECOND, 6_000_000_000), Duration::ZERO);
+        let slept = watch.look(base + 2 * SECOND, 67_000_000_000);
+        assert_eq!(slept, 60 * SECOND);
+        let slept = watch.look(base + 3 * SECOND, 68_000_000_000);
+        assert_eq!(slept, Duration::ZERO);
     }
 
     #[test]

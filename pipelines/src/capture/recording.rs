@@ -11,9 +11,10 @@ use serde_json::json;
 use crate::control::{CaptureSnapshot, CaptureState, Command, CommandEnvelope, EndReason};
 use crate::job::{CaptureJob, CaptureLimits};
 use crate::log::MachineTime;
+use crate::process::now_boot_ns;
 use crate::sources::{Joined, RoomSource, SourceEvent};
 
-use super::clock::RecordingClock;
+use super::clock::{RecordingClock, SleepWatch};
 use super::ending::{Facts, limit_reached};
 use super::keyframes::KeyframeRequests;
 use super::layers::LayerChoice;
@@ -30,6 +31,9 @@ const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
 /// A process that wakes up so much too late was stopped by somebody, or its machine was.
 const STALL: Duration = Duration::from_secs(2);
 
+/// Two clocks that are read within so much of each other tell of the same moment.
+const READ_AT_ONCE: Duration = Duration::from_millis(100);
+
 /// Time between two checkpoints: a process that goes on in the log reads about so much of it.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(120);
 
@@ -43,6 +47,7 @@ pub struct Recording {
     log: LogThread,
     recorder: Recorder,
     clock: RecordingClock,
+    sleep: SleepWatch,
     layers: LayerChoice,
     keyframes: KeyframeRequests,
     /// What a snapshot tells that nothing else keeps.
@@ -93,6 +98,7 @@ impl Recording {
             log: opened.log,
             recorder: opened.recorder,
             clock: opened.clock,
+            sleep: SleepWatch::new(now, now_boot_ns()),
             layers: LayerChoice::new(job.canvas),
             keyframes: KeyframeRequests::default(),
             status,
@@ -139,6 +145,7 @@ impl Recording {
                 }
                 () = tokio::time::sleep_until(wake.into()) => Next::GoOn,
             };
+            self.notice_sleep();
             self.notice_stall(wake);
             if next == Next::Exit || self.on_time(control) == Next::Exit {
                 break;
@@ -294,6 +301,23 @@ impl Recording {
             }
         }
         wake
+    }
+
+    /// Tells when the machine slept: recording time has gone on meanwhile.
+    fn notice_sleep(&mut self) {
+        let awake = self.sleep.awake;
+        let (now, boot_ns) = (Instant::now(), now_boot_ns());
+        if now.elapsed() >= READ_AT_ONCE {
+            // This process was stopped between the two: it looks again.
+            return;
+        }
+        let slept = self.sleep.look(now, boot_ns);
+        if slept >= STALL && self.is_open() {
+            log::warn!("this machine slept for {slept:.1?}");
+            self.clock.leap(now, slept);
+            self.recorder
+                .stalled(awake, self.clock.now(), &mut self.log);
+        }
     }
 
     /// Tells when this process did not run long after it was to wake up, whatever woke it then.

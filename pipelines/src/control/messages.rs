@@ -24,7 +24,8 @@ pub enum Command {
     Pause,
     /// Capture: go on after a pause.
     Resume,
-    /// Capture of a channel of Agora: go on with this token instead of the job's.
+    /// Capture of a channel of Agora or a room on LiveKit: go on with this token instead of the
+    /// job's.
     RenewToken { token: Secret },
     /// Capture: leave the room and exit. Seals first when that was not done. Rooms: close all
     /// connections and exit.
@@ -212,7 +213,7 @@ pub struct CaptureSnapshot {
     /// All pauses, also of earlier processes of this recording; in the order of time.
     #[schemars(skip)]
     pub pauses: Vec<Pause>,
-    /// Whether the token ends soon, or has ended, so that
+    /// Whether the token ends soon, or has ended or was refused, so that
     /// [`RenewToken`](Command::RenewToken) is waited for. It stays until that comes.
     pub token_wanted: bool,
     /// Whether the log takes no more and its end is on the way to the disk, for which `state` waits
@@ -311,10 +312,16 @@ pub enum RenderState {
 #[schemars(rename_all = "camelCase")]
 pub struct RenderSnapshot {
     pub state: RenderState,
-    /// Recording time rendered so far, ms.
+    /// How long the file is so far, ms.
     pub position_ms: u64,
     /// How far the render is behind the newest record of the log, ms.
     pub lag_ms: u64,
+    /// How far the log was read, ms of the file's time: one that goes on behind an earlier render
+    /// reads up to there before its position moves.
+    pub read_ms: u64,
+    /// Recording time that the file jumps over so far, as gaps are cut, ms: a position of the file
+    /// is so much later in recording time.
+    pub left_out_ms: u64,
     /// Frames encoded.
     pub frames: u64,
     /// Bytes written so far.
@@ -333,6 +340,13 @@ pub struct RenderSnapshot {
     /// Whether it failed for want of space on the disk: the same log can be rendered once there is
     /// room.
     pub disk_full: bool,
+}
+
+impl RenderSnapshot {
+    /// Recording time rendered so far, ms: what captures tell is compared with it.
+    pub fn recording_time_ms(&self) -> u64 {
+        self.position_ms.saturating_add(self.left_out_ms)
+    }
 }
 
 /// What a render saw and heard of a track lately. Lengths are file time, ms.

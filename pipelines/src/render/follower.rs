@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::RenderControl;
 use super::leaps::Leaps;
 use super::timeline::{Absences, Notice};
+use crate::control::RenderSnapshot;
 use crate::job::GapStyle;
 use crate::log::{Body, Damage, LogError, LogEvent, LogReader, Next, Record, last_time_ns};
 use crate::process::now_wall_ns;
@@ -37,6 +38,23 @@ pub struct Follower<'a> {
     /// File time of the log's end, and when it was looked for.
     looked: Option<(u64, Instant)>,
     end_ns: Option<u64>,
+}
+
+/// Where a follower stands, in file time.
+pub struct Reading {
+    edge_ns: u64,
+    newest_ns: u64,
+    left_out_ns: u64,
+}
+
+impl Reading {
+    /// Tells it of a render that has come to the snapshot's position.
+    pub fn tell(&self, snapshot: &mut RenderSnapshot) {
+        let position_ns = snapshot.position_ms * 1_000_000;
+        snapshot.lag_ms = self.edge_ns.saturating_sub(position_ns) / 1_000_000;
+        snapshot.read_ms = self.newest_ns / 1_000_000;
+        snapshot.left_out_ms = self.left_out_ns / 1_000_000;
+    }
 }
 
 impl<'a> Follower<'a> {
@@ -115,11 +133,9 @@ impl<'a> Follower<'a> {
                     return Err(LogError::Missing(self.folder.clone()));
                 }
                 Next::Edge => {
-                    let edge_ns = self.edge_ns();
-                    self.control.update(false, |snapshot| {
-                        let position_ns = snapshot.position_ms * 1_000_000;
-                        snapshot.lag_ms = edge_ns.saturating_sub(position_ns) / 1_000_000;
-                    });
+                    let reading = self.reading();
+                    self.control
+                        .update(false, |snapshot| reading.tell(snapshot));
                     thread::sleep(EDGE_WAIT);
                 }
             }
@@ -142,9 +158,18 @@ impl<'a> Follower<'a> {
         self.newest_ns
     }
 
+    /// How far the log was read, and how far there is something to read.
+    pub fn reading(&mut self) -> Reading {
+        Reading {
+            edge_ns: self.edge_ns(),
+            newest_ns: self.newest_ns,
+            left_out_ns: self.leaps.left_out_ns(),
+        }
+    }
+
     /// File time up to which there is something to be rendered, ns: the present while the log
     /// grows, else the log's end.
-    pub fn edge_ns(&mut self) -> u64 {
+    fn edge_ns(&mut self) -> u64 {
         if self.end_ns.is_some() {
             return self.newest_ns;
         }
@@ -229,5 +254,27 @@ mod tests {
             follower.read_until(20_000_000_000, |_| {}).unwrap();
             assert_eq!(follower.edge_ns(), 90_000_000_000);
         }
+    }
+
+    #[test]
+    fn what_is_cut_is_told_also_while_it_lasts() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = RoomLog::new();
+        log.lose(5_000..25_000);
+        log.event(60_000, LogEvent::ConnectionLost);
+        log.write(folder.path(), 90_000);
+        let control = RenderControl::default();
+        let log = folder.path().join("log");
+        let mut follower = Follower::open(&log, &control, true, GapStyle::Cut).unwrap();
+        let mut told = |until_ns| {
+            follower.read_until(until_ns, |_| {}).unwrap();
+            let mut snapshot = RenderSnapshot::default();
+            follower.reading().tell(&mut snapshot);
+            snapshot.left_out_ms / 1_000
+        };
+        assert_eq!(told(3_000_000_000), 0);
+        assert_eq!(told(30_000_000_000), 20);
+        // The file stands still from 60 s on.
+        assert_eq!(told(50_000_000_000), 50);
     }
 }

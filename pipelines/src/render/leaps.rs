@@ -67,6 +67,11 @@ impl Leaps {
         leap
     }
 
+    /// Recording time up to the last record that the file jumps over, or stands still for, ns.
+    pub fn left_out_ns(&self) -> u64 {
+        self.last_ns - self.file_ns(self.last_ns)
+    }
+
     /// Recording time of the present as file time, ns.
     pub fn file_ns(&self, recording_ns: u64) -> u64 {
         let recording_ns = self

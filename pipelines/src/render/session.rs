@@ -350,14 +350,14 @@ impl<'a> Session<'a> {
     fn tell(&mut self, position_ns: u64) {
         let position_ns = position_ns.max(self.seam_ns().unwrap_or(0));
         let (frames, bytes) = (self.encoder.frames(), self.encoder.bytes());
-        let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let reading = self.follower.reading();
         let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
             if let Some(tracks) = tracks {
                 snapshot.tracks = tracks;
             }
             snapshot.position_ms = position_ns / 1_000_000;
-            snapshot.lag_ms = lag_ns / 1_000_000;
+            reading.tell(snapshot);
             snapshot.frames = frames;
             snapshot.bytes = bytes;
         });

@@ -241,14 +241,14 @@ impl<'a, S: SoundSink> SoundSession<'a, S> {
         let kept_ns = u128::from(self.sink.missing_from()) * 1_000_000_000;
         let kept_ns = kept_ns / u128::from(self.quality.rate());
         let position_ns = position_ns.max(kept_ns as u64);
-        let lag_ns = self.follower.edge_ns().saturating_sub(position_ns);
+        let reading = self.follower.reading();
         let tracks = self.observed.look(&mut self.room, position_ns);
         self.control.update(false, |snapshot| {
             if let Some(tracks) = tracks {
                 snapshot.tracks = tracks;
             }
             snapshot.position_ms = position_ns / 1_000_000;
-            snapshot.lag_ms = lag_ns / 1_000_000;
+            reading.tell(snapshot);
             snapshot.bytes = bytes;
         });
     }

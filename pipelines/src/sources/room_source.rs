@@ -121,16 +121,18 @@ impl RoomSource {
     /// Goes on with another token than the job's.
     ///
     /// # Errors
-    /// The room is of a kind whose token lasts.
+    /// The room is of a kind that takes none.
     pub fn renew_token(&mut self, token: Secret) -> Result<(), String> {
         match &mut self.kind {
             Kind::Agora(source) => {
                 source.renew_token(token);
                 Ok(())
             }
-            Kind::Livekit(_) | Kind::Whip(_) => {
-                Err("the token of such a room is not renewed".to_owned())
+            Kind::Livekit(source) => {
+                source.renew_token(token);
+                Ok(())
             }
+            Kind::Whip(_) => Err("such a room takes no token".to_owned()),
         }
     }
 
@@ -138,7 +140,8 @@ impl RoomSource {
     pub fn is_token_wanted(&self) -> bool {
         match &self.kind {
             Kind::Agora(source) => source.is_token_wanted(),
-            Kind::Livekit(_) | Kind::Whip(_) => false,
+            Kind::Livekit(source) => source.is_token_wanted(),
+            Kind::Whip(_) => false,
         }
     }
 

@@ -139,7 +139,7 @@ pub fn stopped(manifest: &Manifest) -> StoppedView {
         channel: manifest.room_name.as_str().into(),
         filename: manifest.name.clone(),
         format: manifest.output.format.extension(),
-        duration: duration_ms(manifest),
+        duration: manifest.duration_ms().unwrap_or_default(),
         firebase: firebase(manifest),
         status: match manifest.state {
             RecordingState::Aborted => "aborted",
@@ -235,17 +235,4 @@ pub fn is_of_channel(metadata: &RecordingMetadata) -> bool {
 #[allow(clippy::cast_possible_truncation, reason = "no recording is so long")]
 fn length_ms(metadata: &RecordingMetadata) -> i64 {
     (metadata.duration * 1_000.0).round() as i64
-}
-
-/// Length of what is rendered if it is, else of the recording so far as it is known, ms.
-fn duration_ms(manifest: &Manifest) -> u64 {
-    match (
-        manifest.rendered_ms(),
-        manifest.started_at,
-        manifest.ended_at,
-    ) {
-        (Some(rendered), _, _) => rendered,
-        (None, Some(started), Some(ended)) => u64::try_from(ended - started).unwrap_or_default(),
-        _ => 0,
-    }
 }

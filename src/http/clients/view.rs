@@ -149,7 +149,7 @@ impl From<&Manifest> for StoppedRecording {
     fn from(manifest: &Manifest) -> Self {
         Self {
             started: manifest.into(),
-            duration: duration_seconds(manifest),
+            duration: manifest.duration_ms().map(seconds),
             size: manifest.file.as_ref().map(|file| file.size_bytes),
             status: status(manifest.state),
             error: manifest.error.clone(),
@@ -199,17 +199,6 @@ fn delivered(recording: &RecordingMetadata) -> FinishedView {
         metadata: recording.metadata.clone(),
         upload: None,
     }
-}
-
-/// Length of the file if there is one, else of the recording so far as it is known.
-pub fn duration_seconds(manifest: &Manifest) -> Option<f64> {
-    let rendered = manifest.rendered_ms();
-    let milliseconds = match (rendered, manifest.started_at, manifest.ended_at) {
-        (Some(rendered), _, _) => rendered,
-        (None, Some(started), Some(ended)) => u64::try_from(ended - started).ok()?,
-        _ => return None,
-    };
-    Some(seconds(milliseconds))
 }
 
 #[allow(clippy::cast_precision_loss, reason = "no recording is 2^53 ms long")]

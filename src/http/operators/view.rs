@@ -135,15 +135,9 @@ impl From<&Manifest> for RecordingView {
             started_at_ms: manifest.started_at,
             ended_at_ms: manifest.ended_at,
             completed_at_ms: manifest.completed_at,
-            duration_ms: match (
-                manifest.rendered_ms(),
-                manifest.started_at,
-                manifest.ended_at,
-            ) {
-                (Some(rendered), _, _) => i64::try_from(rendered).ok(),
-                (None, Some(started), Some(ended)) => Some(ended - started),
-                _ => None,
-            },
+            duration_ms: manifest
+                .duration_ms()
+                .and_then(|duration_ms| i64::try_from(duration_ms).ok()),
             max_duration_ms: manifest.max_duration_ms,
             size_bytes: file.map(|file| file.size_bytes),
             sha256: file.map(|file| file.sha256.clone()),

@@ -24,6 +24,8 @@ pub struct Capture {
     heard_ms: Option<(u64, u64)>,
     /// Recording time as it was last told, ms.
     pub told_ms: Option<u64>,
+    /// Recording time at which the log ended when it was last lost, ms.
+    pub recorded_ms: Option<u64>,
     /// Why the process, which is about to end, could not go on.
     pub failure: Option<Failure>,
     /// Looks at the room in a row that did not find it.
@@ -86,6 +88,7 @@ impl Capture {
         self.phase = Phase::Idle;
         detail.clone_into(&mut self.detail);
         self.suspended = left.suspended;
+        self.recorded_ms = left.recorded_ms.or(self.recorded_ms);
         // One that never got back into the room does not count as recording.
         if self.lost_at.is_none() {
             self.lost_at = Some(left.log_until.map_or(now, |until| until.min(now)));

@@ -251,8 +251,6 @@ impl Machine {
     /// Tells what is missing between the loss of capture and the end as a gap, unless nobody knows
     /// how long there was something to capture.
     fn note_missing_end(&mut self, lost_at: i64, now: i64) {
-        let is_paused = self.manifest.pauses.last();
-        let is_paused = is_paused.is_some_and(|pause| pause.to.is_none());
         let until = match self.manifest.state {
             RecordingState::Interrupted => now,
             RecordingState::Ending => match self.manifest.stop_requested_at {
@@ -261,14 +259,15 @@ impl Machine {
             },
             _ => return,
         };
-        if is_paused || self.is_another_meeting(now) {
+        if self.is_in_pause() || self.is_another_meeting(now) {
             return;
         }
         let by_wall = u64::try_from(self.recorded_by(lost_at)).unwrap_or(0);
         // The clock may have been set meanwhile; capture tells its time once a second.
-        let from_ms = match self.capture.told_ms {
-            Some(told_ms) => by_wall.clamp(told_ms, told_ms + 1_500),
-            None => by_wall,
+        let from_ms = match (self.capture.recorded_ms, self.capture.told_ms) {
+            (Some(recorded_ms), _) => recorded_ms,
+            (None, Some(told_ms)) => by_wall.clamp(told_ms, told_ms + 1_500),
+            (None, None) => by_wall,
         };
         let to_ms = from_ms + u64::try_from(until - lost_at).unwrap_or(0);
         // One that lasted when capture told of it last has lasted until now.
@@ -320,10 +319,26 @@ impl Machine {
         });
     }
 
-    /// Whether the recording is as long as it may become, with the time in which it was lost.
+    /// Whether the recording is as long as it may become, with the time in which it was lost. The
+    /// wall clock, which may have been set, tells only of the time in which nobody heard of
+    /// capture; it is capture that ends a recording on time.
     fn is_over_long(&self, now: i64) -> bool {
-        let recorded = u64::try_from(self.recorded_by(now));
-        recorded.is_ok_and(|recorded| recorded >= self.manifest.max_duration_ms)
+        let capture = &self.capture;
+        let recorded_ms = match capture.recorded_ms.max(capture.told_ms) {
+            Some(known_ms) if capture.told_ms.is_some() || self.is_in_pause() => known_ms,
+            Some(known_ms) => {
+                let away_ms = now - capture.lost_at.unwrap_or(now);
+                known_ms.saturating_add(u64::try_from(away_ms).unwrap_or(0))
+            }
+            None => u64::try_from(self.recorded_by(now)).unwrap_or(0),
+        };
+        recorded_ms >= self.manifest.max_duration_ms
+    }
+
+    /// Whether recording time stands still.
+    fn is_in_pause(&self) -> bool {
+        let last = self.manifest.pauses.last();
+        last.is_some_and(|pause| pause.to.is_none())
     }
 
     fn is_another_meeting(&self, now: i64) -> bool {

@@ -59,6 +59,8 @@ pub enum Event {
 pub struct Left {
     /// When the log was last written, Unix ms; none without a log, or if it is not known.
     pub log_until: Option<i64>,
+    /// Recording time of the log's last record, ms; none if it is not known.
+    pub recorded_ms: Option<u64>,
     /// Whether somebody told it to end and to leave the log to the next.
     pub suspended: bool,
     /// What a capture's log tells of gaps and pauses; none if there is no log that can be read.

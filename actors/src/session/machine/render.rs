@@ -29,6 +29,8 @@ pub struct Render {
     failure: Option<String>,
     /// Whether that was for want of space, which is no failure of the log.
     disk_full: bool,
+    /// The furthest that any run came when the disk was full, ms.
+    full_at_ms: Option<u64>,
     /// How far it was when last heard of, while it has work.
     pub(super) progress: Option<Progress>,
 }
@@ -62,6 +64,7 @@ impl Render {
             counted_from_ms: 0,
             failure: None,
             disk_full: false,
+            full_at_ms: None,
             progress: None,
         }
     }
@@ -161,6 +164,7 @@ impl Machine {
             }
             (RenderState::Finished, Some(output)) => {
                 self.render.phase = Phase::Done { runs: true };
+                self.manifest.error = None;
                 self.manifest.file = Some(output.clone());
                 self.manifest.further_files = snapshot.further_outputs;
                 for warning in snapshot.warnings {
@@ -179,9 +183,26 @@ impl Machine {
                 self.render.disk_full = snapshot.disk_full;
                 vec![Action::SetTimer(Timer::RenderExit, REACTION_TIME)]
             }
-            _ if self.render.failure.is_none() => self.watch_render(&snapshot),
+            _ if self.render.failure.is_none() => {
+                let mut actions = self.watch_render(&snapshot);
+                actions.extend(self.space_is_back(snapshot.position_ms));
+                actions
+            }
             _ => Vec::new(),
         }
+    }
+
+    /// A render gets on that had no room on the disk, which is the only error before the upload.
+    fn space_is_back(&mut self, position_ms: u64) -> Option<Action> {
+        self.manifest.error.as_ref()?;
+        // An earlier session may have heard of it.
+        let full_at_ms = *self.render.full_at_ms.get_or_insert(position_ms);
+        if position_ms < full_at_ms + PROGRESS_MS {
+            return None;
+        }
+        self.render.full_at_ms = None;
+        self.manifest.error = None;
+        Some(self.save())
     }
 
     pub(super) fn render_gone(&mut self, detail: &str, now: i64) -> Vec<Action> {
@@ -260,6 +281,7 @@ impl Machine {
         self.render.phase = Phase::Waiting;
         if disk_full {
             self.manifest.error = Some(reason.to_owned());
+            self.render.full_at_ms = Some(self.render.furthest_ms);
         } else {
             self.count_restart(Role::Render, reason, now);
         }

@@ -6,8 +6,8 @@ use tapedeck_pipelines::control::{RenderSnapshot, RenderState, Role};
 
 use super::{Action, Machine, Timer};
 
-/// A render that has work and gets nothing done for so long hangs. Finding its place in a long log
-/// on a slow disk may take minutes.
+/// A render that has work and gets nothing done for so long hangs. Checking what an earlier one
+/// left of a long recording, on a slow disk, may take minutes.
 const STALLED: Duration = Duration::from_secs(300);
 /// Likewise while the finished file is written, of which nothing is told meanwhile.
 const FINISHING_STALLED: Duration = Duration::from_secs(3_600);
@@ -20,6 +20,7 @@ const BEHIND_MS: u64 = 60_000;
 pub struct Progress {
     state: RenderState,
     position_ms: u64,
+    read_ms: u64,
     frames: u64,
     bytes: u64,
 }
@@ -29,6 +30,7 @@ impl Progress {
         Self {
             state: snapshot.state,
             position_ms: snapshot.position_ms,
+            read_ms: snapshot.read_ms,
             frames: snapshot.frames,
             bytes: snapshot.bytes,
         }
@@ -39,7 +41,7 @@ impl Machine {
     /// Watches a running render while it has work.
     pub(super) fn watch_render(&mut self, snapshot: &RenderSnapshot) -> Vec<Action> {
         let captured_ms = self.capture.told_ms.unwrap_or(0);
-        let has_work = self.log_is_final || captured_ms >= snapshot.position_ms + BEHIND_MS;
+        let has_work = self.log_is_final || captured_ms >= snapshot.recording_time_ms() + BEHIND_MS;
         let progress = has_work.then(|| Progress::of(snapshot));
         let before = std::mem::replace(&mut self.render.progress, progress);
         match progress {

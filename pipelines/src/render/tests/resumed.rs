@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::{Decoded, RenderControl, RoomLog, job, render, render_in};
-use crate::job::{GapStyle, RenderJob, VideoEncoder};
+use crate::control::RenderSnapshot;
+use crate::job::{GapStyle, OutputFormat, RenderJob, VideoEncoder};
 use crate::log::{Codec, LogEvent, TrackSource};
 use crate::render::testing::{Look, Publisher, beeps, tone, video};
 
@@ -43,14 +44,15 @@ fn make_eventful() -> RoomLog {
     log
 }
 
-/// Renders until the render dies at a point of the file.
-pub(super) fn die(job: &RenderJob, at_ms: u64) {
+/// Renders until the render dies at a point of the file; returns what it said last.
+pub(super) fn die(job: &RenderJob, at_ms: u64) -> RenderSnapshot {
     let control = RenderControl::default();
     control
         .dies_at_ns
         .store(at_ms * 1_000_000, Ordering::SeqCst);
     let died = catch_unwind(AssertUnwindSafe(|| render(job, &control)));
     assert!(died.is_err(), "the render lives at {at_ms} ms");
+    control.snapshot()
 }
 
 fn fragments(folder: &Path) -> std::path::PathBuf {
@@ -101,6 +103,22 @@ fn a_render_that_died_goes_on_as_if_nothing_had_happened() {
         assert_eq!(resumed.duration_ms, output.duration_ms, "{deaths:?}");
         assert_same(&decoded, &whole);
         assert!(!fragments(folder.path()).exists());
+    }
+}
+
+#[test]
+fn a_render_tells_that_it_reads_its_way_to_where_it_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    eventful().write(folder.path(), END_MS);
+    for format in [OutputFormat::Mp4, OutputFormat::Wav] {
+        let mut job = job(folder.path());
+        job.settings.format = format;
+        die(&job, 9_000);
+        let early = die(&job, 2_000);
+        let late = die(&job, 4_000);
+        assert_eq!(early.position_ms, late.position_ms, "behind both");
+        let read = late.read_ms.saturating_sub(early.read_ms);
+        assert!(read >= 1_000, "{} to {}", early.read_ms, late.read_ms);
     }
 }
 

@@ -43,6 +43,8 @@ enum Phase {
 pub struct LivekitSource {
     url: String,
     token: Secret,
+    /// The server refused it: a recording that was paused may outlive its token.
+    token_wanted: bool,
     /// How long an interruption may last.
     give_up_after: Duration,
     signal: Option<Signal>,
@@ -88,6 +90,7 @@ impl LivekitSource {
         let source = Self {
             url: url.to_owned(),
             token: token.clone(),
+            token_wanted: false,
             give_up_after,
             signal: Some(session.signal),
             media: session.media,
@@ -133,6 +136,17 @@ impl LivekitSource {
             fps: frame_rate,
             ..Default::default()
         }));
+    }
+
+    /// Joins again with this token, when it has to.
+    pub fn renew_token(&mut self, token: Secret) {
+        self.token = token;
+        self.token_wanted = false;
+    }
+
+    /// Whether a new token is waited for.
+    pub fn is_token_wanted(&self) -> bool {
+        self.token_wanted
     }
 
     /// Gives all media back, for good, and stays in the room.

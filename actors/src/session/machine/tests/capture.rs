@@ -138,6 +138,45 @@ fn a_recording_that_is_too_long_is_not_gone_on_with() {
 }
 
 #[test]
+fn a_wall_clock_that_jumped_makes_no_recording_too_long() {
+    let later = NOW + 36_000_000;
+    let lost = || Event::Gone {
+        role: Role::Capture,
+        detail: "signal: 9".into(),
+        left: Left {
+            log_until: Some(later - 1_000),
+            recorded_ms: Some(46_000),
+            ..Left::default()
+        },
+    };
+    let mut heard = active();
+    heard.step(recorded(CaptureState::Recording, 45_500), NOW);
+    let mut of_an_earlier_server = machine(RecordingState::Active);
+    of_an_earlier_server.step(Event::Resume, later);
+    for machine in [&mut heard, &mut of_an_earlier_server] {
+        assert!(machine.step(lost(), later).contains(&Action::FindRoom));
+        assert_eq!(machine.manifest().state, RecordingState::Interrupted);
+        machine.step(Event::StopRequested, later + 1_000);
+        let gaps = machine.manifest().gaps.iter();
+        let gaps: Vec<_> = gaps.map(|gap| (gap.from_ms, gap.to_ms)).collect();
+        assert_eq!(gaps, [(46_000, 48_000)]);
+    }
+
+    // Who knows nothing of the log leaves the limit to the next capture.
+    let mut heard = active();
+    heard.step(recorded(CaptureState::Recording, 45_500), NOW);
+    let actions = heard.step(gone(Role::Capture), later);
+    assert!(actions.contains(&Action::FindRoom));
+    let mut at_its_end = active();
+    at_its_end.step(recorded(CaptureState::Recording, 3_600_000), NOW);
+    at_its_end.step(gone(Role::Capture), NOW);
+    assert_eq!(
+        at_its_end.manifest().end_reason,
+        Some(EndReason::MaxDuration)
+    );
+}
+
+#[test]
 fn a_media_server_that_stays_away_ends_the_recording() {
     let mut machine = active();
     let actions = machine.step(gone(Role::Capture), NOW);
@@ -205,6 +244,7 @@ fn a_capture_that_crashes_again_and_again_is_given_up() {
 #[test]
 fn a_capture_that_records_in_between_is_never_given_up() {
     let mut machine = active();
+    machine.manifest.max_duration_ms = 7_200_000;
     for minute in 1..100 {
         let actions = machine.step(gone(Role::Capture), NOW);
         assert!(actions.contains(&Action::FindRoom), "at once");

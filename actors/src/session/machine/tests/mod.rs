@@ -364,10 +364,37 @@ fn a_render_waits_for_room_on_the_disk_however_long_it_takes() {
         let actions = machine.step(Event::Timer(Timer::RenderRestart), NOW);
         assert_eq!(actions, [Action::SpawnRender { log_is_final: true }]);
     }
-    machine.step(finished(), NOW);
+    let actions = machine.step(finished(), NOW);
+    assert_eq!(saved(&actions).unwrap().error, None);
     machine.step(Event::Uploaded(Vec::new()), NOW);
     assert_eq!(machine.manifest().state, RecordingState::Complete);
     assert_eq!(machine.manifest().error, None);
+}
+
+#[test]
+fn a_full_disk_is_told_until_the_render_gets_on() {
+    let mut machine = active();
+    machine.step(render(RenderState::Following, 30_000), NOW);
+    let full = Event::Render(RenderSnapshot {
+        state: RenderState::Failed,
+        position_ms: 30_500,
+        failure: Some("no space left".into()),
+        disk_full: true,
+        ..RenderSnapshot::default()
+    });
+    machine.step(full, NOW);
+    machine.step(gone(Role::Render), NOW);
+    machine.step(Event::Timer(Timer::RenderRestart), NOW);
+    machine.step(render(RenderState::Following, 31_000), NOW);
+    let manifest = machine.manifest().clone();
+    assert_eq!(manifest.error.as_deref(), Some("no space left"));
+    let mut next_server = Machine::new(manifest, TIMEOUTS);
+    next_server.step(Event::Resume, NOW);
+    next_server.step(render(RenderState::Following, 31_000), NOW);
+    for machine in [&mut machine, &mut next_server] {
+        let actions = machine.step(render(RenderState::Following, 41_000), NOW);
+        assert_eq!(saved(&actions).unwrap().error, None);
+    }
 }
 
 #[test]

@@ -75,3 +75,34 @@ fn the_end_of_a_file_may_take_longer_than_its_middle() {
     let actions = machine.step(gone(Role::Render), NOW);
     assert!(actions.contains(&CANCEL), "{actions:?}");
 }
+
+#[test]
+fn a_render_that_reads_its_way_to_where_it_goes_on_is_no_hanging_one() {
+    let mut machine = sealed();
+    let reads = |read_ms| {
+        let Event::Render(snapshot) = behind(7_200_000, 1_000, 7) else {
+            unreachable!()
+        };
+        Event::Render(RenderSnapshot {
+            read_ms,
+            ..snapshot
+        })
+    };
+    assert_eq!(patience(&machine.step(reads(60_000), NOW)), Some(300));
+    assert_eq!(patience(&machine.step(reads(90_000), NOW)), Some(300));
+    assert_eq!(machine.step(reads(90_000), NOW), [], "it has stopped");
+}
+
+#[test]
+fn what_the_file_jumps_over_is_no_work() {
+    let mut machine = active();
+    machine.step(captured(900_000), NOW);
+    let Event::Render(current) = behind(300_000, 5, 7) else {
+        unreachable!()
+    };
+    let current = RenderSnapshot {
+        left_out_ms: 598_000,
+        ..current
+    };
+    assert_eq!(machine.step(Event::Render(current), NOW), []);
+}

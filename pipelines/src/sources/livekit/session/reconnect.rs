@@ -109,6 +109,8 @@ impl LivekitSource {
     fn after_failure(&mut self, failed: Attempt, failure: &SignalFailure) {
         let now = Instant::now();
         log::info!("the connection is not back yet: {failure}");
+        self.token_wanted |=
+            failed == Attempt::Rejoin && matches!(failure, SignalFailure::Refused(_));
         let silent = self
             .media
             .last_received()
@@ -188,5 +190,59 @@ impl LivekitSource {
                 settings_lost: std::mem::take(&mut self.settings_lost),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::super::super::negotiation::MediaSession;
+    use super::super::super::room::Room;
+    use super::*;
+    use crate::job::Secret;
+
+    fn interrupted(url: String) -> LivekitSource {
+        let media = MediaSession::new([127, 0, 0, 1].into(), Vec::new()).expect("a socket");
+        LivekitSource {
+            url,
+            token: Secret::new("expired"),
+            token_wanted: false,
+            give_up_after: Duration::from_secs(300),
+            signal: None,
+            media: Box::new(media),
+            room: Room::with_participants(Vec::new()),
+            phase: Phase::Waiting(Attempt::Rejoin, Instant::now()),
+            recovery: None,
+            media_lost_since: None,
+            settings_lost: false,
+            awaiting_everybody: false,
+            released: false,
+            told: VecDeque::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_the_server_refuses_is_replaced() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = server.local_addr().expect("an address");
+        let mut source = interrupted(format!("ws://{address}"));
+        source.on_rejoined(Err(SignalFailure::Unreachable("away".to_owned())));
+        assert!(!source.is_token_wanted());
+        source.on_rejoined(Err(SignalFailure::Refused("HTTP 401".to_owned())));
+        assert!(source.is_token_wanted());
+
+        source.renew_token(Secret::new("of-today"));
+        assert!(!source.is_token_wanted());
+        source.attempt(Attempt::Rejoin);
+        let (mut connection, _) = server.accept().await.expect("it joins again");
+        let mut request = vec![0; 4_096];
+        let length = connection.read(&mut request).await.expect("a request");
+        let request = String::from_utf8_lossy(&request[..length]);
+        assert!(request.contains("of-today"), "{request}");
+        source.leave().await;
     }
 }
