@@ -9,7 +9,7 @@ help:
 	@echo "make demo     install what is missing, build, record two test publishers, check the file"
 	@echo "make run      install what is missing, build, start the server"
 	@echo "make build    build the server"
-	@echo "make test     all tests, against real servers (about 45 minutes from nothing on 2 cores)"
+	@echo "make test     all tests, against real servers (about 50 minutes from nothing on 2 cores)"
 	@echo "make soak     the strict and long tests"
 	@echo "make crash-test N=200   that many processes killed while rooms are recorded"
 	@echo "make check    format, lints, licences, docs"
