@@ -69,7 +69,10 @@ function follow(uid, audioTrack) {
   hear(uid, audioTrack.getMediaStreamTrack());
   if (followed.has(audioTrack)) return;
   followed.add(audioTrack);
-  audioTrack.on("track-updated", (track) => hear(uid, track));
+  audioTrack.on("track-updated", (track) => {
+    // One that is not published any more may still be replaced.
+    if (track && heard.has(uid)) hear(uid, track);
+  });
 }
 
 function forget(uid) {
